@@ -1,0 +1,1 @@
+"""What we think: pure functions on frozen values. No I/O, no clock, no framework."""

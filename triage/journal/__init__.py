@@ -1,0 +1,1 @@
+"""What happened and what we owe. The only room that knows SQL."""

@@ -1,0 +1,1 @@
+"""Mail servers. The only room that talks to them."""
