@@ -69,6 +69,7 @@ class Detail:
 
     id: str
     asks: str  # how a reply asks for it, e.g. "your company name"
+    account: bool = False  # says who the customer is: never asked for by mail where the matter is sensitive
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Entry:
     review_by: date  # past it the entry drops to draft by itself
     confirm: str  # what the owner still has to confirm; "" where nothing
     question_source: str  # "faq" or "inferred"
+    changes: str  # what the answer changed in the source, for a reader
     source: str  # the FAQ's text, verbatim
     source_sha256: str  # as written in the entry: a change of the source is noticed
     version: str  # first 12 hex digits of the SHA-256 of the file

@@ -1,0 +1,1 @@
+"""What people decided, read from ``config/``: policy, FAQ, texts."""

@@ -1,0 +1,137 @@
+"""One action for one email, and why."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from triage.core.decision import Decision, Reason
+from triage.core.details import find_details
+from triage.core.mail import Conversation, Mail, Objection, Severity, Trimmed
+from triage.core.policy import Action, Entry, Policy
+from triage.core.prediction import Prediction
+
+ANSWERED_LANGUAGES = frozenset({"en", ""})  # languages with vetted texts; "" is too short to tell
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What people decided, as far as it bears on a decision."""
+
+    policy: Policy
+    entries: Mapping[str, Entry]
+
+
+def decide(
+    mail: Mail,
+    trimmed: Trimmed,
+    objections: Sequence[Objection],
+    prediction: Prediction,
+    conversation: Conversation,
+    rules: Rules,
+) -> Decision:
+    """The action, with every objection, gate and piece of evidence among its reasons."""
+    heard = [Reason(objection.code, objection.sentence) for objection in objections]
+    if any(objection.severity is Severity.MACHINE for objection in objections):
+        return Decision(Action.IGNORE, reply=False, reasons=tuple(heard))
+    withheld = any(objection.severity is Severity.NO_ANSWER for objection in objections)
+    obstacle = _obstacle(prediction, conversation, rules)
+    if conversation.person_involved:
+        withheld = True
+    if obstacle is None and prediction.nothing_asked:
+        return Decision(Action.IGNORE, reply=False, reasons=(*heard, *_nothing_asked(prediction)))
+    if obstacle is None and not withheld:
+        return _answer(trimmed, prediction, rules, heard)
+    return _route(trimmed, prediction, rules, (*heard, *([obstacle] if obstacle else [])), reply=not withheld)
+
+
+def _obstacle(prediction: Prediction, conversation: Conversation, rules: Rules) -> Reason | None:
+    """What stands between this email and an answer; None where nothing does."""
+    if conversation.person_involved:
+        return Reason(
+            "person-involved", "a person of a team has written into this conversation: automation stays silent"
+        )
+    if prediction.failure:
+        return Reason("no-prediction", prediction.failure)
+    if prediction.nothing_asked:
+        return None
+    if prediction.language not in ANSWERED_LANGUAGES:
+        return Reason("language", f'the email is in language "{prediction.language}", for which no answer is vetted')
+    if conversation.answered_before and not set(prediction.intents) - conversation.answered_intents:
+        return Reason("reply-to-answer", "a reply to our automatic answer that asks no new question goes to a person")
+    return _gate(prediction, rules)
+
+
+def _gate(prediction: Prediction, rules: Rules) -> Reason | None:
+    if not prediction.intents:
+        return Reason("no-question", "no FAQ entry answers this email")
+    unknown = [intent for intent in prediction.intents if intent not in rules.entries]
+    if unknown:
+        return Reason("unknown-entry", f"the model names entry {unknown[0]}, which config/faq does not have")
+    if len(prediction.intents) > rules.policy.limits.max_intents:
+        return Reason("too-many-questions", f"it asks {len(prediction.intents)} questions at once: a person reads it")
+    stopped = next((gate for gate in prediction.gates if not gate.passed), None)
+    return Reason(f"gate-{stopped.code}", stopped.sentence) if stopped else None
+
+
+def _nothing_asked(prediction: Prediction) -> tuple[Reason, ...]:
+    sentence = "thanks, advertising or a machine's mail: the classifier found no question in it"
+    return (Reason("nothing-asked", sentence), *(Reason("evidence", line) for line in prediction.evidence))
+
+
+def _answer(trimmed: Trimmed, prediction: Prediction, rules: Rules, heard: Sequence[Reason]) -> Decision:
+    entries = [rules.entries[intent] for intent in prediction.intents]
+    topics = [rules.policy.topics[topic] for topic in prediction.topics if topic in rules.policy.topics]
+    teams = [topic.team for topic in topics] + [entry.team for entry in entries if entry.action.routes]
+    reasons = [
+        *heard,
+        Reason("answers", f"asks about {', '.join(prediction.intents)}; sure enough at {prediction.confidence:.0%}"),
+        *(Reason(f"gate-{gate.code}", gate.sentence) for gate in prediction.gates),
+        *(Reason("evidence", line) for line in prediction.evidence),
+    ]
+    if topics:
+        reasons.append(Reason("also-for-a-person", f"part of it is for a person: {topics[0].title}"))
+    return Decision(
+        action=Action.ANSWER_AND_ROUTE if teams else Action.ANSWER,
+        intents=prediction.intents,
+        topics=tuple(topic.id for topic in topics),
+        team=teams[0] if teams else None,
+        details=find_details([detail for entry in entries for detail in entry.details], trimmed),
+        sensitive=any(value.sensitive for value in (*entries, *topics)),
+        reasons=tuple(reasons),
+    )
+
+
+def _route(trimmed: Trimmed, prediction: Prediction, rules: Rules, why: Sequence[Reason], *, reply: bool) -> Decision:
+    team, topics = _team(prediction, rules)
+    wanted = [detail for intent in prediction.intents[:1] for detail in _details_of(intent, rules)]
+    return Decision(
+        action=Action.ROUTE,
+        topics=topics,
+        team=team,
+        reply=reply,
+        details=find_details(wanted, trimmed),
+        sensitive=any(rules.policy.topics[topic].sensitive for topic in topics[:1]),
+        reasons=(*why, *(Reason("evidence", line) for line in prediction.evidence)),
+    )
+
+
+def _details_of(intent: str, rules: Rules) -> tuple[str, ...]:
+    return rules.entries[intent].details if intent in rules.entries else ()
+
+
+def _team(prediction: Prediction, rules: Rules) -> tuple[str, tuple[str, ...]]:
+    """The team that most of the probability speaks for, and its topics. Entries that a sender acts on alone have no
+    say: a dispute that sounds like an FAQ question is still Billing's."""
+    policy = rules.policy
+    mass: defaultdict[str, float] = defaultdict(float)
+    topics = []
+    for guess in prediction.guesses:
+        if guess.id in policy.topics:
+            mass[policy.topics[guess.id].team] += guess.probability
+            topics.append(guess.id)
+        elif (entry := rules.entries.get(guess.id)) and entry.team:
+            mass[entry.team] += guess.probability
+    if not mass:
+        return policy.default_team, ()
+    team = max(mass, key=lambda name: mass[name])
+    return team, tuple(topic for topic in topics if policy.topics[topic].team == team)[:1]
