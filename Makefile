@@ -1,0 +1,61 @@
+# The menu. Two commands do everything: `make demo` and `make test`.
+.PHONY: help setup demo test check lock clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help:
+	@echo "make demo    set up and show the service at work on fifteen emails"
+	@echo "make test    set up everything that the tests need, and run them"
+	@echo "make setup   make $(VENV) with the command $(BIN)/triage"
+	@echo "make check   format, lint, types, architecture"
+	@echo "make lock    write the lock files anew (maintainers; needs uv)"
+	@echo "make clean   remove what the commands made"
+
+# --- environments -----------------------------------------------------------------------------------------------------
+
+setup: $(VENV)/run.done
+
+$(VENV)/run.done: requirements/run.txt pyproject.toml
+	@sh tests/servers/debian.sh venv
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/test.done: $(VENV)/run.done requirements/test.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(VENV)/check.done: $(VENV)/test.done requirements/check.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/check.txt
+	@touch $@
+
+# --- the two commands -------------------------------------------------------------------------------------------------
+
+demo: setup
+	$(BIN)/triage demo
+
+test: $(VENV)/test.done
+	@sh tests/servers/debian.sh test
+	$(BIN)/python -m pytest
+
+# --- for developers ---------------------------------------------------------------------------------------------------
+
+check: $(VENV)/check.done
+	$(BIN)/ruff format --check triage tests models
+	$(BIN)/ruff check triage tests models
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+UV_COMPILE = uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+	pyproject.toml requirements/build.in
+
+lock:
+	$(UV_COMPILE) -o requirements/run.txt
+	$(UV_COMPILE) --extra test -o requirements/test.txt
+	$(UV_COMPILE) --extra test --extra check -o requirements/check.txt
+
+clean:
+	rm -rf $(VENV) build var models/built models/cache

@@ -1,0 +1,72 @@
+"""Labelled emails, as they lie in ``models/examples/*.jsonl``: the form of the reviews' export, too."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from triage.classifier.manifest import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled email."""
+
+    id: str
+    subject: str
+    body: str
+    intents: tuple[str, ...]  # FAQ entries asked about, in the order asked
+    topics: tuple[str, ...]  # what a person has to take; both empty: nothing is asked
+    kind: str = ""  # faq, near, topic, two or ignore: how it was written
+    voice: str = ""
+    pair: str = ""  # the two emails of a pair share it
+    sender: str = ""
+
+
+def read_examples(path: Path) -> list[Example]:
+    """The emails of one JSONL file. Raises ModelError that names the line."""
+    examples = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                examples.append(_example(path, number, line))
+    return examples
+
+
+def training_files(folder: Path) -> list[Path]:
+    """All files to learn from: every JSONL but the calibration set."""
+    return [path for path in sorted(folder.glob("*.jsonl")) if not path.name.startswith("calibration")]
+
+
+def fingerprint(examples: Iterable[Example]) -> str:
+    """First 12 hex digits of a SHA-256 over texts and labels, whatever their order."""
+    rows = sorted(f"{e.subject}\0{e.body}\0{e.intents}\0{e.topics}" for e in examples)
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:12]
+
+
+def count_intents(examples: Iterable[Example]) -> Counter[str]:
+    """Emails per FAQ entry."""
+    return Counter(intent for example in examples for intent in example.intents)
+
+
+def _example(path: Path, number: int, line: str) -> Example:
+    try:
+        row = json.loads(line)
+        label = row.get("label", row)
+        return Example(
+            id=str(row.get("id", f"{path.stem}-{number}")),
+            subject=row["subject"],
+            body=row["body"],
+            intents=tuple(label["intents"]),
+            topics=tuple(row.get("topics", ())),
+            kind=row.get("kind", ""),
+            voice=row.get("voice", ""),
+            pair=row.get("pair", ""),
+            sender=row.get("from", ""),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{path}, line {number}: not a labelled email ({error!r}); see models/examples/README.md"
+        ) from None
