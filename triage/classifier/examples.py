@@ -6,8 +6,18 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from triage.classifier.manifest import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an email may end in."""
+
+    action: str
+    intents: frozenset[str]
+    team: str | None  # None: any
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,8 @@ class Example:
     voice: str = ""
     pair: str = ""  # the two emails of a pair share it
     sender: str = ""
+    headers: tuple[tuple[str, str], ...] = ()  # beyond From, To, Subject, Date and Message-ID
+    wanted: tuple[Outcome, ...] = ()  # the right outcome first, then others that are as good; empty where only labels
 
 
 def read_examples(path: Path) -> list[Example]:
@@ -51,6 +63,13 @@ def count_intents(examples: Iterable[Example]) -> Counter[str]:
     return Counter(intent for example in examples for intent in example.intents)
 
 
+def _wanted(label: dict[str, Any]) -> tuple[Outcome, ...]:
+    if "action" not in label:
+        return ()
+    rows = [label, *(label.get("accept") or ())]
+    return tuple(Outcome(row["action"], frozenset(row.get("intents") or ()), row.get("team")) for row in rows)
+
+
 def _example(path: Path, number: int, line: str) -> Example:
     try:
         row = json.loads(line)
@@ -65,6 +84,8 @@ def _example(path: Path, number: int, line: str) -> Example:
             voice=row.get("voice", ""),
             pair=row.get("pair", ""),
             sender=row.get("from", ""),
+            headers=tuple((row.get("headers") or {}).items()),
+            wanted=_wanted(label),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(

@@ -55,9 +55,14 @@ def notices(content: Content, today: date, examples: Mapping[str, int]) -> list[
         if not examples.get(entry.id):
             found.append(Problem(file, "has no training examples: it will never be predicted; add some and train"))
     for team in content.policy.teams.values():
-        if team.address.endswith((".example", ".invalid", ".test")):
+        if is_placeholder(team.address):
             found.append(Problem("policy.toml", f"team {team.id} has the placeholder address {team.address}"))
     return found
+
+
+def is_placeholder(address: str) -> bool:
+    """An address of a domain that never exists (RFC 2606): mail to it reaches nobody."""
+    return address.endswith((".example", ".invalid", ".test"))
 
 
 def _read_texts(folder: Path, problems: list[Problem]) -> dict[str, str]:

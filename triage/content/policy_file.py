@@ -36,6 +36,8 @@ def read_policy(folder: Path, problems: list[Problem]) -> Policy | None:
     if len(problems) > before:
         return None
     top = tables.get("service", {}) | tables.get("calibration", {})
+    if "mailbox" in tables:
+        top["mailbox_settings"] = [str(table.get("settings", "")) for table in tables["mailbox"]]
     policy = build(Policy, top | nested, FILE, "[service]", problems)
     if policy is not None:
         _check(policy, problems)
@@ -70,6 +72,9 @@ def _check(policy: Policy, problems: list[Problem]) -> None:
 
     if policy.default_team not in policy.teams:
         bad(f'[service]: default_team "{policy.default_team}" is no team; known teams: {known}')
+    for prefix in policy.mailbox_settings:
+        if not (prefix.startswith("TRIAGE_") and prefix.endswith("_")):
+            bad(f'[[mailbox]]: settings = "{prefix}" has to begin with TRIAGE_ and end with _, e.g. "TRIAGE_EMEA_"')
     if not policy.own_addresses:
         bad("[service]: own_addresses is empty; name every address that customers write to")
     bad_addresses = [

@@ -1,0 +1,136 @@
+"""From an email to a Prediction: guesses, the reply they suggest, and the gates before it."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from triage.classifier.encoder import Encoder
+from triage.classifier.features import segments_of, text_of
+from triage.classifier.language import Language
+from triage.classifier.manifest import ModelError, read_manifest
+from triage.classifier.model import Array, Model, load, softmax
+from triage.classifier.suggest import Suggestion, suggest
+from triage.classifier.train import read_card
+from triage.core.mail import Mail, Trimmed
+from triage.core.prediction import IGNORE_LABEL, Gate, Guess, Prediction
+
+log = logging.getLogger("triage")
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A loaded model. Never raises on an email: a failure is a Prediction that says why there is none."""
+
+    encoder: Encoder
+    model: Model
+    language: Language
+    thresholds: Mapping[str, float]
+    fingerprint: str  # of the card: model, data and thresholds
+
+    def predict(self, mail: Mail, trimmed: Trimmed) -> Prediction:
+        text = text_of(mail.subject, trimmed)
+        try:
+            return self._predict(text)
+        except Exception as error:  # one email that breaks a library must not stop the others
+            log.exception("the classifier failed")
+            return Prediction(failure=f"the classifier failed ({type(error).__name__}): a person reads the email")
+
+    def suggest(self, text: str) -> tuple[Suggestion, Array]:
+        """What the head makes of a text, and its vectors, shape (E, D)."""
+        vectors = self.encoder.encode(text)
+        scores = self.model.head.log_odds(vectors)
+        return suggest(scores, self.model.labels, self.model.intents, self.model.second), vectors
+
+    def _predict(self, text: str) -> Prediction:
+        suggestion, vectors = self.suggest(text)
+        labels, names = suggestion.labels, self.model.labels
+        confidence = self.model.selector.probability(suggestion.features)
+        order = sorted(range(len(names)), key=lambda index: -float(suggestion.probabilities[index]))
+        guesses = tuple(Guess(names[index], float(suggestion.probabilities[index])) for index in order)
+        intents = tuple(label for label in labels if label in self.model.intents)
+        segments = segments_of(text)
+        places, words = self._where(intents, segments)
+        nothing = labels[0] == IGNORE_LABEL and guesses[0].probability >= self.thresholds["nothing_asked"]
+        return Prediction(
+            guesses=guesses,
+            intents=tuple(sorted(intents, key=lambda intent: places[intent])),
+            topics=tuple(label for label in labels if label not in self.model.intents and label != IGNORE_LABEL),
+            nothing_asked=nothing,
+            confidence=confidence if intents else 0.0,
+            gates=(self._gate(confidence),) if intents else (),
+            evidence=(*words, *self._nearest(vectors), _runner_up(guesses, labels)),
+            language=self.language.of(text),
+            model=self.fingerprint,
+        )
+
+    def _gate(self, confidence: float) -> Gate:
+        limit = self.thresholds["confidence"]
+        passed = confidence >= limit
+        verb = "is right with" if passed else "is right with only"
+        sentence = f"a reply with this answer {verb} {confidence:.1%}; at least {limit:.1%} is wanted"
+        return Gate("confidence", passed, confidence, limit, sentence)
+
+    def _where(self, intents: tuple[str, ...], segments: list[str]) -> tuple[dict[str, int], list[str]]:
+        """The place in the email of the sentence that speaks most for each entry, and that in words."""
+        if not segments or not intents:
+            return dict.fromkeys(intents, 0), []
+        table = [softmax(self.model.head.log_odds(self.encoder.encode(segment)[:1])[:1])[0] for segment in segments]
+        places, words = {}, []
+        for intent in intents:
+            column = self.model.labels.index(intent)
+            best = max(range(len(segments)), key=lambda place: float(table[place][column]))
+            places[intent] = best
+            words.append(f"sentence {best + 1} of {len(segments)} speaks most for {intent}")
+        return places, words
+
+    def _nearest(self, vectors: Array) -> list[str]:
+        memory = self.model.memory
+        near = [
+            f"{memory.ids[index]} ({self.model.labels[memory.labels[index]]}, {cosine:.2f})"
+            for index, cosine in memory.nearest(vectors[0], 3)
+        ]
+        return [f"nearest training emails: {'; '.join(near)}"] if near else []
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Stands in where there is no usable model: every email goes to a person, and says why."""
+
+    failure: str
+
+    def predict(self, mail: Mail, trimmed: Trimmed) -> Prediction:
+        return Prediction(failure=self.failure)
+
+
+def model_folder(models_dir: Path, name: str) -> Path:
+    """Where a model lies: the one that is shipped, or one that ``triage train`` made."""
+    return models_dir / "release" if name == "release" else models_dir / "built" / name
+
+
+def load_classifier(models_dir: Path, name: str) -> Classifier | Broken:
+    """The model ``release``, or one of ``built/``. Missing or damaged files give one that hands every email over."""
+    try:
+        return open_classifier(models_dir, model_folder(models_dir, name))
+    except ModelError as error:
+        log.error("no automatic answers: %s", error)
+        return Broken(f"no automatic answers: {error}")
+
+
+def open_classifier(models_dir: Path, folder: Path) -> Classifier:
+    """Raises ModelError where something is missing, damaged, or made for another encoder."""
+    manifest = read_manifest(folder)
+    card = read_card(folder)
+    encoder = Encoder(models_dir / "encoder")
+    if card["encoder"] != encoder.fingerprint:
+        raise ModelError(f"{folder} was trained with another encoder than {models_dir / 'encoder'}; run `triage train`")
+    fingerprint = str(manifest["files"]["card.json"])[:12]
+    return Classifier(encoder, load(folder), Language(), card["thresholds"], fingerprint)
+
+
+def _runner_up(guesses: tuple[Guess, ...], labels: tuple[str, ...]) -> str:
+    other = next((guess for guess in guesses if guess.id not in labels), None)
+    if other is None:
+        return "no other label comes into question"
+    gap = guesses[0].probability - other.probability
+    return f"runner-up: {other.id} with {other.probability:.1%}, {gap:.0%} points behind {guesses[0].id}"

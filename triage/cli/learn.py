@@ -1,0 +1,133 @@
+"""Commands that train, calibrate and grade a model."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from triage import wiring
+from triage.classifier import calibrate as calibration
+from triage.classifier import train as training
+from triage.classifier.evaluate import Graded, Report, as_email, grade
+from triage.classifier.examples import Example, Outcome, read_examples
+from triage.classifier.manifest import ModelError
+from triage.cli.screen import Json, err, out
+from triage.core.mail import Conversation, SenderHistory
+from triage.desk import Desk
+from triage.settings import read_service_settings
+
+Name = Annotated[str, typer.Option("--model", help="its name under models/built; release: the one that is shipped")]
+
+
+def train(name: Name = "latest") -> None:
+    """Learn from models/examples; writes models/built/NAME."""
+    service = read_service_settings()
+    content = wiring.read_config(service)
+    with Progress(console=err, transient=True) as progress:
+        task = progress.add_task("training", total=None)
+
+        def show(what: str, done: int, of: int) -> None:
+            progress.update(task, description=what, completed=done, total=of)
+
+        folder = training.train(service.models_dir, name, sorted(content.entries), show)
+    figures = training.read_card(folder)["figures"]
+    out.print(f"{folder}: first guess right for {figures['unseen_first_guess_right']:.1%} of emails it had not seen")
+
+
+def calibrate(
+    target: Annotated[float | None, typer.Option(help="share of wrong answers to stay below")] = None,
+    confidence: Annotated[float | None, typer.Option(help="how sure that has to be")] = None,
+    name: Name = "latest",
+) -> None:
+    """Choose the threshold for automatic answers on the calibration emails, and write down what it is worth."""
+    service = read_service_settings()
+    content = wiring.read_config(service)
+    target = content.policy.target_wrong if target is None else target
+    confidence = content.policy.calibration_confidence if confidence is None else confidence
+    if not 0 < target < 1 or not 0 < confidence < 1:
+        raise ModelError(f"--target {target} and --confidence {confidence} have to lie between 0 and 1")
+    path = service.models_dir / "examples" / "calibration.jsonl"
+    if not path.is_file():
+        raise ModelError(f"{path} is missing: calibration needs labelled emails that were not trained on")
+    desk = wiring.build_desk(content, service.model_copy(update={"model": name}))
+    report = Report(list(_grade_all(read_examples(path), desk)))
+    suggested = [one for one in report.graded if one.suggested]
+    right = [one.suggested <= _fair(one) for one in suggested]
+    threshold = calibration.choose([one.confidence for one in suggested], right, target, confidence)
+    folder = wiring.model_folder(service.models_dir, name)
+    card = training.read_card(folder)
+    card["thresholds"]["confidence"] = threshold.confidence
+    card["calibration"] = {
+        **asdict(threshold),
+        "target": target,
+        "at_confidence": confidence,
+        "emails": len(report.graded),
+        "figures": report.figures(),
+    }
+    card["worth"] = _worth(threshold, target, confidence)
+    training.write_card(folder, card)
+    out.print(card["worth"], highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if threshold.certified else 3)
+
+
+def evaluate(
+    files: Annotated[list[Path], typer.Argument(help="labelled emails, JSON Lines")],
+    name: Name = "latest",
+    as_json: Json = False,
+) -> None:
+    """Grade decisions against labelled emails: what is resolved, what is wrong, and why."""
+    service = read_service_settings()
+    desk = wiring.build_desk(wiring.read_config(service), service.model_copy(update={"model": name}))
+    examples = [example for path in files for example in read_examples(path)]
+    report = Report(list(_grade_all(examples, desk)))
+    if as_json:
+        print(json.dumps(report.figures()))
+        return
+    for one in (one for one in report.graded if one.wrong):
+        out.print(f"wrong: {one.example.id} got {', '.join(sorted(one.outcome.intents))}", style="red", highlight=False)
+        for reason in one.reasons:
+            out.print(f"  - {reason}", markup=False, highlight=False, soft_wrap=True)
+    for figure, value in report.figures().items():
+        out.print(f"{figure}: {json.dumps(value)}", markup=False, highlight=False)
+    for intent, share in report.by_intent().items():
+        out.print(f"  {intent:32} {share['count']}/{share['of']}", highlight=False)
+
+
+def _grade_all(examples: Sequence[Example], desk: Desk) -> Iterator[Graded]:
+    now = datetime.now(UTC)
+    with Progress(console=err, transient=True) as progress:
+        for example in progress.track(examples, description="deciding"):
+            read = desk.read(as_email(example))
+            considered = desk.decide(read, Conversation(), SenderHistory(), now, now)
+            decision = considered.decision
+            machine = decision.action == "ignore"
+            yield grade(
+                example,
+                Outcome(decision.action, frozenset(decision.intents), decision.team),
+                confidence=read.prediction.confidence,
+                suggested=() if machine else read.prediction.intents,
+                reasons=[reason.sentence for reason in decision.reasons],
+            )
+
+
+def _fair(one: Graded) -> frozenset[str]:
+    wanted = one.example.wanted
+    return frozenset().union(*(outcome.intents for outcome in wanted if outcome.action != "route"))
+
+
+def _worth(threshold: calibration.Threshold, target: float, confidence: float) -> str:
+    counts = f"{threshold.answers} calibration answers, {threshold.wrong} wrong"
+    if threshold.certified:
+        return (
+            f"certified: with {confidence:.0%} confidence at most {target:.0%} of automatic answers are wrong "
+            f"({counts}, bound {threshold.bound:.1%}) while mail looks like the calibration mail"
+        )
+    return (
+        f"uncertified: {counts}; {threshold.more_needed} more labelled answers, all of them right, would certify "
+        f"{target:.0%} at {confidence:.0%} confidence"
+    )

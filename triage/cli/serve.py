@@ -1,0 +1,106 @@
+"""Commands that serve the mailbox, and those that say how far the service may go."""
+
+import getpass
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from triage import wiring
+from triage.cli.screen import err, log_to_stderr, out
+from triage.content.load import Content, is_placeholder
+from triage.core.policy import Mode
+from triage.journal.opening import Journal
+from triage.schedule import Service, run_once
+from triage.settings import MailboxSettings, ServiceSettings, SettingsError, read_service_settings, read_settings
+from triage.worker import STOP_FILE
+
+
+def run(
+    once: Annotated[bool, typer.Option("--once", help="take in what is there, deliver, settle, exit")] = False,
+) -> None:
+    """Serve the mailbox: receive, deliver and settle on a schedule, until SIGTERM."""
+    log_to_stderr(logging.INFO)
+    service, content, mailboxes = all_settings()
+    with open_journal(service) as journal:
+        desk = wiring.build_desk(content, service)
+        workers = [wiring.build_worker(mailbox, service, content, desk, journal) for mailbox in mailboxes]
+        if not once:
+            Service(workers, service.poll_seconds).run()
+            return
+        try:
+            for worker in workers:
+                run_once(worker)
+        finally:
+            for worker in workers:
+                worker.close()
+
+
+def go_live(
+    mode: Annotated[Mode, typer.Option(help="draft: answers wait for approval; automatic: they go out")],
+    yes: Annotated[bool, typer.Option("--yes", help="accept what is warned of, without a question")] = False,
+) -> None:
+    """Let mail go out from now on. Mail that came before is never answered."""
+    if mode.rank < Mode.DRAFT.rank:
+        raise SettingsError(f"--mode {mode} sends nothing: go live with draft or automatic, or use `triage stop`")
+    service, content, mailboxes = all_settings()
+    if mode.rank > content.policy.highest_mode.rank:
+        raise SettingsError(f"policy.toml allows at most highest_mode = {content.policy.highest_mode}; raise it there")
+    _warn(service, content)
+    if not yes and not typer.confirm(f"Go live in {mode} mode?"):
+        raise typer.Exit(1)
+    with open_journal(service) as journal:
+        for mailbox in mailboxes:
+            wiring.connect_first(mailbox, journal)
+        journal.service.set_mode(mode, datetime.now(UTC), _who(), "triage go-live")
+    addresses = ", ".join(mailbox.mailbox_address for mailbox in mailboxes)
+    out.print(f"{addresses}: {mode} from now on. `triage stop` stops everything at once.")
+
+
+def stop() -> None:
+    """Stop at once: nothing more leaves; what is queued waits, visibly."""
+    with open_journal(read_service_settings()) as journal:
+        journal.service.set_mode(Mode.SHADOW, datetime.now(UTC), _who(), "triage stop")
+        waiting = sum(count for state, count in journal.history.counts().items() if not state.final)
+    out.print(f"Stopped: shadow mode, nothing leaves. {waiting} emails are on their way and wait; see `triage log`.")
+
+
+def db_upgrade() -> None:
+    """Bring the journal's tables up to date; run and demo do it by themselves."""
+    wiring.build_journal(read_service_settings()).close()
+    out.print("The journal is up to date.")
+
+
+def all_settings() -> tuple[ServiceSettings, Content, Sequence[MailboxSettings]]:
+    """Settings and ``config/``; raises with all that is wrong."""
+    content = wiring.read_config(read_service_settings())
+    settings = read_settings(content.policy.mailbox_settings)
+    return settings.service, content, settings.mailboxes
+
+
+@contextmanager
+def open_journal(service: ServiceSettings) -> Iterator[Journal]:
+    """The journal, up to date; closed at the end."""
+    journal = wiring.build_journal(service)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _warn(service: ServiceSettings, content: Content) -> None:
+    for team in content.policy.teams.values():
+        if is_placeholder(team.address):
+            err.print(f"team {team.id} has the placeholder address {team.address}: its tickets would reach nobody")
+    if (service.data_dir / STOP_FILE).exists():
+        err.print(f"{service.data_dir / STOP_FILE} exists: nothing is sent until it is removed")
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in a container
+        return "unknown"

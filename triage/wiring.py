@@ -1,0 +1,143 @@
+"""Builds the real parts from settings and ``config/``: the only place that chooses implementations."""
+
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from triage.classifier.examples import count_intents, read_examples, training_files
+from triage.classifier.predict import load_classifier, model_folder
+from triage.content.load import Content, read_content
+from triage.core.compose import House
+from triage.desk import Desk
+from triage.journal.opening import Journal, open_journal
+from triage.journal.schema import upgrade
+from triage.mailroom.imap import ImapMailbox
+from triage.mailroom.login import Password, Security, Server
+from triage.mailroom.smtp import SmtpSender
+from triage.mailroom.watch import Watcher
+from triage.settings import MailboxSettings, ServiceSettings, SettingsError
+from triage.worker import Worker
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+def build_desk(content: Content, service: ServiceSettings) -> Desk:
+    """Everything that decides. A missing or damaged model gives a desk that hands every email over."""
+    return Desk(load_classifier(service.models_dir, service.model), content.policy, content.entries)
+
+
+def build_journal(service: ServiceSettings) -> Journal:
+    """The journal, its tables brought up to date."""
+    upgrade(service.database_url, MIGRATIONS)
+    return open_journal(service.database_url)
+
+
+def build_house(content: Content, service: ServiceSettings, mailbox_address: str) -> House:
+    return House(
+        policy=content.policy,
+        entries=content.entries,
+        texts=content.texts,
+        mailbox=mailbox_address,
+        secret=secret_key(service),
+        console_url=service.console_url.rstrip("/"),
+    )
+
+
+def build_worker(
+    mailbox: MailboxSettings, service: ServiceSettings, content: Content, desk: Desk, journal: Journal
+) -> Worker:
+    imap = imap_server(mailbox)
+    return Worker(
+        address=mailbox.mailbox_address,
+        journal=journal,
+        desk=desk,
+        house=build_house(content, service, mailbox.mailbox_address),
+        inbox=ImapMailbox(imap),
+        sent=ImapMailbox(imap),
+        cabinet=ImapMailbox(imap),
+        # Half of a claim is for sending, the other half for the attempt that was begun last.
+        sender=SmtpSender(smtp_server(mailbox), attempt_timeout_s=40),
+        data_dir=service.data_dir,
+        bell=Watcher(imap),
+        policy_hash=content.policy_hash,
+        faq_hash=content.faq_hash,
+        name=f"{socket.gethostname()}:{os.getpid()}",
+    )
+
+
+def connect_first(mailbox: MailboxSettings, journal: Journal) -> None:
+    """A mailbox that was never connected gets its watermark: mail that it has by now is never answered."""
+    if journal.mailboxes.get(mailbox.mailbox_address) is None:
+        inbox = ImapMailbox(imap_server(mailbox))
+        status = inbox.status()
+        inbox.close()
+        now = datetime.now(UTC)
+        journal.mailboxes.first_connection(mailbox.mailbox_address, status.uidvalidity, status.uidnext, now)
+
+
+def secret_key(service: ServiceSettings) -> bytes:
+    """From the settings, else from the data folder, where it is made on first start."""
+    given = service.secret_key.get_secret_value()
+    if given:
+        return given.encode()
+    path = service.data_dir / "secret.key"
+    try:
+        service.data_dir.mkdir(parents=True, exist_ok=True)
+        # Only one of two services that start at once makes it.
+        with suppress(FileExistsError):
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_hex(32))
+        return path.read_text().strip().encode()
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be made or read ({error.strerror}): set TRIAGE_SECRET_KEY, or mend the folder's rights"
+        ) from None
+
+
+def read_config(service: ServiceSettings) -> Content:
+    return read_content(service.config_dir)
+
+
+def training_counts(models_dir: Path) -> dict[str, int]:
+    """Training emails per FAQ entry."""
+    files: Sequence[Path] = training_files(models_dir / "examples")
+    return dict(count_intents(example for path in files for example in read_examples(path)))
+
+
+def imap_server(mailbox: MailboxSettings) -> Server:
+    user = mailbox.imap_user or mailbox.mailbox_address
+    return Server(
+        host=mailbox.imap_host,
+        port=mailbox.imap_port,
+        security=Security(mailbox.imap_security.value),
+        login=Password(user, mailbox.imap_password.get_secret_value()),
+        ca_file=mailbox.ca_file,
+    )
+
+
+def smtp_server(mailbox: MailboxSettings) -> Server:
+    password = mailbox.smtp_password.get_secret_value()
+    return Server(
+        host=mailbox.smtp_host,
+        port=mailbox.smtp_port,
+        security=Security(mailbox.smtp_security.value),
+        login=Password(mailbox.smtp_user, password) if mailbox.smtp_user else None,
+        ca_file=mailbox.ca_file,
+    )
+
+
+__all__ = [
+    "build_desk",
+    "build_house",
+    "build_journal",
+    "build_worker",
+    "connect_first",
+    "model_folder",
+    "read_config",
+    "training_counts",
+]
