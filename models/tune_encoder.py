@@ -89,6 +89,8 @@ def tune(examples: list[Example], upstream: Path, args: argparse.Namespace, held
     torch.manual_seed(args.seed)
     order = random.Random(args.seed)
     model = Tuned(upstream, len(labels))
+    if args.start:
+        model.bert.load_state_dict(torch.load(args.start, weights_only=True))
     groups = [
         {"params": model.bert.parameters(), "lr": args.rate},
         {"params": [*model.head.parameters(), model.scale], "lr": 20 * args.rate},
@@ -134,8 +136,9 @@ def main() -> None:
     parser.add_argument("--examples", type=Path, default=Path(__file__).parent / "examples")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=5e-5)
+    parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="go on from weights of an earlier run instead of upstream's")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--without", type=int, default=-1, help="part (0, 1 or 2) to hold out and report on")
     args = parser.parse_args()

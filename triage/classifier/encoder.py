@@ -14,7 +14,8 @@ Vectors = npt.NDArray[np.float32]
 
 
 class Encoder:
-    """The int8 ONNX encoders of one folder, with the tokenizer that they share.
+    """The int8 ONNX encoders of one folder, by name, with the tokenizer that they share: model-0, model-1… are tuned on
+    our examples, model-general is as upstream made it.
 
     Texts are encoded one at a time, in training and in service: a dynamically quantised model gives a text another
     vector beside other texts (cosine down to 0.98), and a batch of one makes the decision the same on every machine.
@@ -25,6 +26,8 @@ class Encoder:
         manifest = read_manifest(folder)
         self.dimensions = int(manifest["dimensions"])
         names = sorted(name for name in manifest["files"] if name.endswith(".onnx"))
+        if not names:
+            raise ModelError(f"{folder} has no .onnx file; restore it from a fresh clone")
         self.fingerprint = "-".join(manifest["files"][name][:8] for name in names)
         options = onnxruntime.SessionOptions()
         # One thread each: several sessions whose threads spin fight for the cores.

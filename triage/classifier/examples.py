@@ -5,10 +5,15 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage, Message
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 from triage.classifier.manifest import ModelError
+
+_SENT = datetime(2026, 1, 1, tzinfo=UTC)  # of every labelled email: the date says nothing about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +96,37 @@ def _example(path: Path, number: int, line: str) -> Example:
         raise ModelError(
             f"{path}, line {number}: not a labelled email ({error!r}); see models/examples/README.md"
         ) from None
+
+
+def as_email(example: Example, mailbox: str = "csp.support@insight.com") -> bytes:
+    """A labelled email as it would arrive."""
+    mail = EmailMessage()
+    mail["From"] = example.sender
+    mail["To"] = mailbox
+    mail["Subject"] = " ".join(example.subject.split())
+    mail["Date"] = format_datetime(_SENT)
+    mail["Message-ID"] = f"<{example.id}@mail.example>"
+    mail.set_content(example.body or "\n")
+    for name, value in example.headers:
+        if name.lower() == "content-type":
+            _as_report(mail, value)
+            continue
+        del mail[name]
+        mail[name] = value
+    return mail.as_bytes()
+
+
+def _as_report(mail: EmailMessage, value: str) -> None:
+    """Give a plain email the structure that its Content-Type claims."""
+    if not value.startswith("multipart/report"):
+        mail.replace_header("Content-Type", value)
+        return
+    kind = "disposition-notification" if "disposition-notification" in value else "delivery-status"
+    part = EmailMessage()
+    part["Content-Type"] = f"message/{kind}"
+    fields = Message()
+    fields["Final-Recipient"] = "rfc822; someone@client.example"
+    part.set_payload([fields] if kind == "delivery-status" else fields.as_string())
+    mail.make_mixed()
+    mail.attach(part)
+    mail.replace_header("Content-Type", f"multipart/report; report-type={kind}")

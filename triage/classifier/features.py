@@ -3,13 +3,16 @@
 import re
 import zlib
 
-from triage.classifier.examples import Example
-from triage.core.mail import Mail, Trimmed
+from triage.classifier.examples import Example, as_email
+from triage.core.mail import Trimmed
+from triage.core.parse import parse
 from triage.core.prediction import IGNORE_LABEL
+from triage.core.redact import redact
 from triage.core.trim import trim
 
 FOLDS = 3  # parts of the examples; each encoder is tuned without one of them
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_NEW_LINE = re.compile(r"\n(?=\s*(?:\n|\W*\w{1,2}[.)]\s|[-*•]\s))|(?<=\n)\n+")  # a blank line or a list item
 _WORD = re.compile(r"\w{2,}")
 
 
@@ -19,13 +22,19 @@ def text_of(subject: str, trimmed: Trimmed) -> str:
 
 
 def example_text(example: Example) -> str:
-    """The same for a labelled email, which is trimmed as it would be in service."""
-    return text_of(example.subject, trim(Mail(sha256="", size=0, subject=example.subject, text=example.body)))
+    """The same for a labelled email, which is read as it would be in service."""
+    mail = redact(parse(as_email(example)))
+    return text_of(mail.subject, trim(mail))
 
 
 def segments_of(text: str, limit: int = 12) -> list[str]:
-    """Sentences and lines of at least three words, in order; the first ``limit`` of them."""
-    pieces = (piece.strip() for piece in _SENTENCE.split(text))
+    """Sentences and list items of at least three words, in order; the first ``limit`` of them.
+
+    The first line is the subject. Other lines are joined within their paragraph: many programs break them at column 72.
+    """
+    subject, _, body = text.partition("\n")
+    paragraphs = [" ".join(piece.split()) for piece in _NEW_LINE.split(body)]
+    pieces = [subject, *(sentence for paragraph in paragraphs for sentence in _SENTENCE.split(paragraph))]
     return [piece for piece in pieces if len(_WORD.findall(piece)) >= 3][:limit]
 
 

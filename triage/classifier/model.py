@@ -1,6 +1,6 @@
-"""The trained part: one linear head per encoder, and a selector that knows which guesses are right.
+"""The trained part: two readings of an email, how they are pooled, and a selector that knows which guesses are right.
 
-Everything is plain arrays. Shapes: L labels, E encoders, D dimensions, N training emails.
+Shapes: L labels, E tuned encoders, D dimensions, V words and pieces of words, N training emails.
 """
 
 from dataclasses import dataclass
@@ -10,42 +10,98 @@ from typing import Any
 import joblib
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from triage.classifier.manifest import ModelError
 
 Array = npt.NDArray[np.float32]
 
 FILE = "head.joblib"
-NEAREST = 5  # neighbours that the selector hears
+LEXICAL_WEIGHT = 0.5  # of words beside a vector of length 1; measured for such heads in few-shot settings
+VOCABULARY = 30_000  # words and pairs of words, and as many pieces of words
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Words, pairs of words and pieces of words, weighted by how rare they are."""
+
+    words: TfidfVectorizer
+    pieces: TfidfVectorizer
+
+    @classmethod
+    def of(cls, texts: list[str], vocabulary: int = VOCABULARY) -> "Lexicon":
+        rare = 2 if len(texts) > 500 else 1
+        words = TfidfVectorizer(
+            ngram_range=(1, 2),
+            sublinear_tf=True,
+            min_df=rare,
+            strip_accents="unicode",
+            max_features=vocabulary,
+            dtype=np.float32,
+        )
+        pieces = TfidfVectorizer(
+            analyzer="char_wb",
+            ngram_range=(3, 5),
+            sublinear_tf=True,
+            min_df=rare,
+            max_features=vocabulary,
+            dtype=np.float32,
+        )
+        return cls(words.fit(texts), pieces.fit(texts))
+
+    def rows(self, texts: list[str]) -> csr_matrix:
+        """Sparse, shape (texts, V)."""
+        return hstack([self.words.transform(texts), self.pieces.transform(texts)]).tocsr() * LEXICAL_WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Scores of one email by the tuned encoders and by the general one with the words."""
+
+    tuned: Array  # (L,) log-probabilities
+    general: Array  # (L,) log-probabilities
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Multinomial logistic regression over all labels, one per encoder."""
+    """Two linear readings and the exponents under which their product is likeliest."""
 
-    weights: Array  # (E, D, L)
-    biases: Array  # (E, L)
-    temperatures: Array  # (E,)
+    tuned_weights: Array  # (E, D, L)
+    tuned_biases: Array  # (E, L)
+    general_weights: Array  # (D, L)
+    lexical_weights: npt.NDArray[np.float16]  # (V, L)
+    general_bias: Array  # (L,)
+    lexicon: Lexicon
+    exponents: tuple[float, float]  # of the tuned and the general reading
 
-    def log_odds(self, vectors: Array) -> Array:
-        """Tempered scores of one email, shape (E, L), from its vectors, shape (E, D)."""
-        scores = np.einsum("ed,edl->el", vectors, self.weights) + self.biases
-        return np.asarray(scores / self.temperatures[:, None], dtype=np.float32)
+    def read(self, vectors: Array, text: str) -> Readings:
+        """From the vectors of an email, shape (E + 1, D), the general encoder's last."""
+        scores = np.einsum("ed,edl->el", vectors[:-1], self.tuned_weights) + self.tuned_biases
+        tuned = np.log(softmax(scores).mean(axis=0) + 1e-9)
+        row = self.lexicon.rows([text])
+        lexical = row.data @ self.lexical_weights[row.indices].astype(np.float32)
+        general = vectors[-1] @ self.general_weights + lexical + self.general_bias
+        return Readings(np.asarray(tuned, dtype=np.float32), np.log(softmax(general) + 1e-9))
+
+    def pool(self, readings: Readings) -> Array:
+        """Probabilities, shape (L,)."""
+        return pooled(readings.tuned, readings.general, self.exponents)
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Training emails, to name the nearest ones: their vectors by the first encoder."""
+    """Training emails, to name the nearest ones: their vectors by the general encoder."""
 
     vectors: npt.NDArray[np.float16]  # (N, D)
     labels: npt.NDArray[np.int16]  # (N,) index of the first label
     ids: tuple[str, ...]
 
-    def nearest(self, vector: Array, count: int = NEAREST) -> list[tuple[int, float]]:
+    def nearest(self, vector: Array, count: int = 3) -> list[tuple[int, float]]:
         """(index, cosine) of the nearest emails, nearest first."""
-        cosines = self.vectors.astype(np.float32) @ vector
-        best = np.argpartition(-cosines, min(count, len(cosines) - 1))[:count]
-        return sorted(((int(index), float(cosines[index])) for index in best), key=lambda pair: -pair[1])
+        cosines = self.vectors @ vector.astype(np.float16)
+        best = np.argsort(-cosines)[:count]
+        return [(int(index), float(cosines[index])) for index in best]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +134,11 @@ def softmax(scores: Array) -> Array:
     """Along the last axis."""
     shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+def pooled(tuned: Array, general: Array, exponents: tuple[float, float]) -> Array:
+    """Probabilities of two readings together, along the last axis: their product, each to its exponent."""
+    return softmax(np.asarray(exponents[0] * tuned + exponents[1] * general, dtype=np.float32))
 
 
 def save(model: Model, folder: Path) -> None:

@@ -11,7 +11,7 @@ from triage.classifier.language import Language
 from triage.classifier.manifest import ModelError, read_manifest
 from triage.classifier.model import Array, Model, load, softmax
 from triage.classifier.suggest import Suggestion, suggest
-from triage.classifier.train import read_card
+from triage.classifier.train import CARD, read_card, train, versions, write_card
 from triage.core.mail import Mail, Trimmed
 from triage.core.prediction import IGNORE_LABEL, Gate, Guess, Prediction
 
@@ -37,10 +37,11 @@ class Classifier:
             return Prediction(failure=f"the classifier failed ({type(error).__name__}): a person reads the email")
 
     def suggest(self, text: str) -> tuple[Suggestion, Array]:
-        """What the head makes of a text, and its vectors, shape (E, D)."""
+        """What the head makes of a text, and its vectors, shape (E + 1, D)."""
         vectors = self.encoder.encode(text)
-        scores = self.model.head.log_odds(vectors)
-        return suggest(scores, self.model.labels, self.model.intents, self.model.second), vectors
+        head = self.model.head
+        readings = head.read(vectors, text)
+        return suggest(readings, head.pool(readings), self.model.labels, self.model.intents, self.model.second), vectors
 
     def _predict(self, text: str) -> Prediction:
         suggestion, vectors = self.suggest(text)
@@ -75,7 +76,9 @@ class Classifier:
         """The place in the email of the sentence that speaks most for each entry, and that in words."""
         if not segments or not intents:
             return dict.fromkeys(intents, 0), []
-        table = [softmax(self.model.head.log_odds(self.encoder.encode(segment)[:1])[:1])[0] for segment in segments]
+        head = self.model.head
+        vectors = [self.encoder.encode_with(0, segment) for segment in segments]
+        table = [softmax(vector @ head.tuned_weights[0] + head.tuned_biases[0]) for vector in vectors]
         places, words = {}, []
         for intent in intents:
             column = self.model.labels.index(intent)
@@ -88,7 +91,7 @@ class Classifier:
         memory = self.model.memory
         near = [
             f"{memory.ids[index]} ({self.model.labels[memory.labels[index]]}, {cosine:.2f})"
-            for index, cosine in memory.nearest(vectors[0], 3)
+            for index, cosine in memory.nearest(vectors[-1])
         ]
         return [f"nearest training emails: {'; '.join(near)}"] if near else []
 
@@ -111,10 +114,37 @@ def model_folder(models_dir: Path, name: str) -> Path:
 def load_classifier(models_dir: Path, name: str) -> Classifier | Broken:
     """The model ``release``, or one of ``built/``. Missing or damaged files give one that hands every email over."""
     try:
-        return open_classifier(models_dir, model_folder(models_dir, name))
+        folder = model_folder(models_dir, name)
+        return open_classifier(models_dir, rebuilt_where_versions_differ(models_dir, folder))
     except ModelError as error:
         log.error("no automatic answers: %s", error)
         return Broken(f"no automatic answers: {error}")
+
+
+def rebuilt_where_versions_differ(models_dir: Path, folder: Path) -> Path:
+    """The folder itself, or ``built/rebuilt`` where the model was made with other versions of the libraries: its
+    arrays may not load, and another onnxruntime gives other vectors. The thresholds stay those of the model."""
+    read_manifest(folder)
+    card = read_card(folder)
+    made_with = {name: made for name, made in card["versions"].items() if name != "python"}
+    here = {name: installed for name, installed in versions().items() if name != "python"}
+    if made_with == here:
+        return folder
+    differing = ", ".join(
+        f"{name} {made_with.get(name)}, here {installed}"
+        for name, installed in here.items()
+        if made_with.get(name) != installed
+    )
+    target = model_folder(models_dir, "rebuilt")
+    if (target / CARD).is_file() and read_card(target)["versions"] == versions():
+        return target
+    log.warning("the model in %s was made with other versions (%s): it is rebuilt, a minute or two", folder, differing)
+    train(models_dir, "rebuilt", card["intents"], lambda what, done, of: None)
+    fresh = read_card(target)
+    fresh["thresholds"] = card["thresholds"]
+    fresh["worth"] = f"rebuilt for other versions of the libraries; thresholds are those of {folder.name}"
+    write_card(target, fresh)
+    return target
 
 
 def open_classifier(models_dir: Path, folder: Path) -> Classifier:

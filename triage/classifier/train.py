@@ -13,15 +13,16 @@ from typing import Any
 import joblib
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
 from triage.classifier.encoder import Encoder
 from triage.classifier.examples import Example, fingerprint, read_examples, training_files
 from triage.classifier.features import FOLDS, example_text, fold_of, labels_of
 from triage.classifier.manifest import ModelError, write_manifest
-from triage.classifier.model import Array, Head, Memory, Model, Selector, save, softmax
-from triage.classifier.suggest import suggest
+from triage.classifier.model import Array, Head, Lexicon, Memory, Model, Readings, Selector, pooled, save, softmax
+from triage.classifier.suggest import Suggestion, suggest
 
 CARD = "card.json"
 REGULARISATION = 10.0  # C of the heads
@@ -46,6 +47,7 @@ def train(models_dir: Path, name: str, intents: Sequence[str], progress: Progres
     card = {
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "labels": list(model.labels),
+        "intents": sorted(model.intents),
         "entries_without_examples": missing,
         "examples": {"count": len(examples), "fingerprint": fingerprint(examples), "kinds": dict(_kinds(examples))},
         "encoder": encoder.fingerprint,
@@ -90,31 +92,46 @@ def embed(texts: Sequence[str], encoder: Encoder, cache_dir: Path, progress: Pro
 
 
 def fit(examples: Sequence[Example], vectors: Array, intents: frozenset[str]) -> tuple[Model, dict[str, Any]]:
-    """The model, and figures from predictions for emails that the predicting part had not seen."""
+    """The model, and figures from guesses for emails that the guessing part had not seen.
+
+    ``vectors``: shape (N, E + 1, D), the tuned encoders' and the general one's.
+    """
     labels = tuple(sorted({label for example in examples for label in labels_of(example)}))
-    targets = _targets(examples, labels)
-    folds = np.array([fold_of(example) for example in examples])
-    head, unseen = _fit_heads(vectors, targets, folds)
-    memory = Memory(
-        vectors[:, 0].astype(np.float16),
-        np.array([labels.index(labels_of(example)[0]) for example in examples], dtype=np.int16),
-        tuple(example.id for example in examples),
-    )
-    suggestions = [suggest(row[None, :], labels, intents, SECOND) for row in unseen]
-    right = np.array([_reply_is_right(s.labels, e, intents) for s, e in zip(suggestions, examples, strict=True)])
+    texts = [example_text(example) for example in examples]
+    head, unseen = _fit_head(vectors, texts, _targets(examples, labels), np.array([fold_of(e) for e in examples]))
+    suggestions = [suggest(one, head.pool(one), labels, intents, SECOND) for one in unseen]
+    right = np.array([set(s.labels) & intents <= set(e.intents) for s, e in zip(suggestions, examples, strict=True)])
     asked = np.array([bool(set(s.labels) & intents) for s in suggestions])
-    selector = _fit_selector(np.stack([s.features for s in suggestions])[asked], right[asked])
-    model = Model(labels, intents & set(labels), head, memory, selector, SECOND)
+    model = Model(
+        labels=labels,
+        intents=intents & set(labels),
+        head=head,
+        memory=Memory(
+            vectors[:, -1].astype(np.float16),
+            np.array([labels.index(labels_of(example)[0]) for example in examples], dtype=np.int16),
+            tuple(example.id for example in examples),
+        ),
+        selector=_fit_selector(np.stack([s.features for s in suggestions])[asked], right[asked]),
+        second=SECOND,
+    )
+    return model, _figures(suggestions, examples, head)
+
+
+def _figures(suggestions: Sequence[Suggestion], examples: Sequence[Example], head: Head) -> dict[str, Any]:
     first = np.array([s.labels[0] in labels_of(e) for s, e in zip(suggestions, examples, strict=True)])
+    whole = np.array([set(s.labels) == set(labels_of(e)) for s, e in zip(suggestions, examples, strict=True)])
     kinds = np.array([example.kind for example in examples])
-    figures = {
+    return {
         "unseen_first_guess_right": round(float(first.mean()), 4),
+        "unseen_all_labels_right": round(float(whole.mean()), 4),
         "unseen_first_guess_right_by_kind": {
             kind: round(float(first[kinds == kind].mean()), 4) for kind in sorted(set(kinds))
         },
-        "temperatures": [round(float(value), 3) for value in head.temperatures],
+        "unseen_all_labels_right_by_kind": {
+            kind: round(float(whole[kinds == kind].mean()), 4) for kind in sorted(set(kinds))
+        },
+        "exponents": [round(value, 3) for value in head.exponents],
     }
-    return model, figures
 
 
 def _targets(examples: Sequence[Example], labels: Sequence[str]) -> Array:
@@ -127,55 +144,67 @@ def _targets(examples: Sequence[Example], labels: Sequence[str]) -> Array:
     return table
 
 
-def _fit_heads(vectors: Array, targets: Array, folds: npt.NDArray[np.int64]) -> tuple[Head, Array]:
-    """A head per encoder, and tempered scores (N, L) of parts that had not seen the email.
+def _fit_head(
+    vectors: Array, texts: list[str], targets: Array, folds: npt.NDArray[np.int64]
+) -> tuple[Head, list[Readings]]:
+    """The head, and for every email the readings of parts that had not seen it.
 
-    Three encoders are each tuned without one part, and so is their head: that pair speaks for the part. A single
-    encoder was tuned on nothing, and its scores come from heads fitted for the purpose.
+    Each tuned encoder was tuned without one part of the emails, and its weights are fitted without that part, too: for
+    this part it speaks unprejudiced. The general reading is the mean of weights that were each fitted without one part.
     """
-    count = vectors.shape[1]
-    crossed = count == FOLDS
-    unseen = np.zeros_like(targets)
-    weights, biases, temperatures = [], [], []
-    for which in range(count):
-        seen = folds != which if crossed else np.ones(len(folds), dtype=bool)
-        weight, bias = _fit_head(vectors[seen, which], targets[seen])
-        for part in [which] if crossed else range(FOLDS):
-            out = folds == part
-            w, b = (weight, bias) if crossed else _fit_head(vectors[~out, which], targets[~out])
-            unseen[out] += (vectors[out, which] @ w + b) / (1 if crossed else count)
-        temperatures.append(1.0)
-        weights.append(weight)
-        biases.append(bias)
-    for which in range(count):
-        mine = folds == which if crossed else np.ones(len(folds), dtype=bool)
-        temperatures[which] = _temperature(unseen[mine], targets[mine])
-        if crossed:
-            unseen[mine] /= temperatures[which]
-    if not crossed:
-        unseen /= temperatures[0]
-    return Head(np.stack(weights), np.stack(biases), np.array(temperatures, dtype=np.float32)), unseen
+    tuned_count = vectors.shape[1] - 1
+    if tuned_count != FOLDS:
+        raise ModelError(
+            f"models/encoder has {tuned_count} tuned encoders and needs {FOLDS}: see models/tune_encoder.py"
+        )
+    lexicon = Lexicon.of(texts)
+    general = hstack([csr_matrix(vectors[:, -1]), lexicon.rows(texts)]).tocsr()
+    jobs = [(vectors[:, part], part) for part in range(FOLDS)] + [(general, part) for part in range(FOLDS)]
+    fitted = joblib.Parallel(n_jobs=2)(
+        joblib.delayed(fit_linear)(rows[folds != part], targets[folds != part]) for rows, part in jobs
+    )
+    tuned, generals = fitted[:FOLDS], fitted[FOLDS:]
+    unseen_tuned, unseen_general = np.zeros_like(targets), np.zeros_like(targets)
+    for part in range(FOLDS):
+        out = folds == part
+        unseen_tuned[out] = vectors[out, part] @ tuned[part][0] + tuned[part][1]
+        unseen_general[out] = general[out] @ generals[part][0] + generals[part][1]
+    tuned_logs, general_logs = (np.log(softmax(scores) + 1e-9) for scores in (unseen_tuned, unseen_general))
+    weights = np.mean([weight for weight, _ in generals], axis=0)
+    dimensions = vectors.shape[2]
+    head = Head(
+        tuned_weights=np.stack([weight for weight, _ in tuned]),
+        tuned_biases=np.stack([bias for _, bias in tuned]),
+        general_weights=weights[:dimensions].astype(np.float32),
+        lexical_weights=weights[dimensions:].astype(np.float16),
+        general_bias=np.mean([bias for _, bias in generals], axis=0).astype(np.float32),
+        lexicon=lexicon,
+        exponents=_exponents(tuned_logs, general_logs, targets),
+    )
+    return head, [Readings(one, other) for one, other in zip(tuned_logs, general_logs, strict=True)]
 
 
-def _fit_head(vectors: Array, targets: Array) -> tuple[Array, Array]:
-    """Weights (D, L) and biases (L,); an email with two labels counts as two halves."""
-    rows, columns = np.nonzero(targets)
+def fit_linear(rows: Array | csr_matrix, targets: Array) -> tuple[Array, Array]:
+    """Multinomial logistic regression: weights (features, L), biases (L,). An email with two labels is two halves."""
+    at, columns = np.nonzero(targets)
     classifier = LogisticRegression(C=REGULARISATION, max_iter=3000)
-    classifier.fit(vectors[rows], columns, sample_weight=targets[rows, columns])
-    weight = np.zeros((vectors.shape[1], targets.shape[1]), dtype=np.float32)
-    bias = np.full(targets.shape[1], -50.0, dtype=np.float32)
-    weight[:, classifier.classes_] = classifier.coef_.T
-    bias[classifier.classes_] = classifier.intercept_
-    return weight, bias
+    classifier.fit(rows[at], columns, sample_weight=targets[at, columns])
+    weights = np.zeros((rows.shape[1], targets.shape[1]), dtype=np.float32)
+    biases = np.full(targets.shape[1], -50.0, dtype=np.float32)
+    weights[:, classifier.classes_] = classifier.coef_.T
+    biases[classifier.classes_] = classifier.intercept_
+    return weights, biases
 
 
-def _temperature(scores: Array, targets: Array) -> float:
-    """The divisor of scores under which the labels are likeliest."""
+def _exponents(tuned: Array, general: Array, targets: Array) -> tuple[float, float]:
+    """Under which the labels are likeliest; they hold the temperature, too."""
 
-    def loss(log_temperature: float) -> float:
-        return float(-(targets * np.log(softmax(scores / np.exp(log_temperature)) + 1e-9)).sum())
+    def loss(exponents: npt.NDArray[np.float64]) -> float:
+        probabilities = pooled(tuned, general, (float(exponents[0]), float(exponents[1])))
+        return float(-(targets * np.log(probabilities + 1e-9)).sum())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+    best = minimize(loss, x0=[0.8, 0.4], method="Nelder-Mead", bounds=[(0, 5), (0, 5)]).x
+    return float(best[0]), float(best[1])
 
 
 def _fit_selector(features: Array, right: npt.NDArray[np.bool_]) -> Selector:
@@ -187,11 +216,6 @@ def _fit_selector(features: Array, right: npt.NDArray[np.bool_]) -> Selector:
         means.astype(np.float32),
         scales.astype(np.float32),
     )
-
-
-def _reply_is_right(suggested: Sequence[str], example: Example, intents: frozenset[str]) -> bool:
-    """No entry in the reply that was not asked for."""
-    return set(suggested) & intents <= set(example.intents)
 
 
 def _kinds(examples: Sequence[Example]) -> Counter[str]:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from triage import demo as stage
 from triage import wiring
-from triage.cli.screen import Json, log_to_stderr, out
+from triage.cli.screen import Json, err, log_to_stderr, out
 from triage.cli.serve import open_journal
 from triage.demo_emails import MAILBOX
 from triage.mailroom.embedded import EmbeddedServer
@@ -43,7 +43,7 @@ def demo(as_json: Json = False) -> None:
     else:
         _print_summary(outcome, folder)
     for line in outcome.surprises:
-        out.print(f"{line.subject}: {line.action}, should be {line.wanted}", style="red", markup=False)
+        err.print(f"{line.subject}: {line.action}, should be {line.wanted}", style="red", markup=False)
     raise typer.Exit(0 if outcome.lost == 0 and not outcome.surprises else 1)
 
 

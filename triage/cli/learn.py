@@ -13,11 +13,13 @@ from rich.progress import Progress
 from triage import wiring
 from triage.classifier import calibrate as calibration
 from triage.classifier import train as training
-from triage.classifier.evaluate import Graded, Report, as_email, grade
-from triage.classifier.examples import Example, Outcome, read_examples
+from triage.classifier.evaluate import Graded, Report, grade
+from triage.classifier.examples import Example, Outcome, as_email, read_examples
 from triage.classifier.manifest import ModelError
+from triage.classifier.report import check_drawing, write_report
 from triage.cli.screen import Json, err, out
 from triage.core.mail import Conversation, SenderHistory
+from triage.core.prediction import IGNORE_LABEL
 from triage.desk import Desk
 from triage.settings import read_service_settings
 
@@ -55,9 +57,9 @@ def calibrate(
     if not path.is_file():
         raise ModelError(f"{path} is missing: calibration needs labelled emails that were not trained on")
     desk = wiring.build_desk(content, service.model_copy(update={"model": name}))
-    report = Report(list(_grade_all(read_examples(path), desk)))
-    suggested = [one for one in report.graded if one.suggested]
-    right = [one.suggested <= _fair(one) for one in suggested]
+    report = Report(list(grade_all(read_examples(path), desk)))
+    suggested = report.suggestions()
+    right = [one.suggestion_right for one in suggested]
     threshold = calibration.choose([one.confidence for one in suggested], right, target, confidence)
     folder = wiring.model_folder(service.models_dir, name)
     card = training.read_card(folder)
@@ -78,13 +80,19 @@ def calibrate(
 def evaluate(
     files: Annotated[list[Path], typer.Argument(help="labelled emails, JSON Lines")],
     name: Name = "latest",
+    page: Annotated[Path | None, typer.Option("--report", help="also write it all as one HTML file")] = None,
     as_json: Json = False,
 ) -> None:
     """Grade decisions against labelled emails: what is resolved, what is wrong, and why."""
+    if page:
+        check_drawing()
     service = read_service_settings()
     desk = wiring.build_desk(wiring.read_config(service), service.model_copy(update={"model": name}))
     examples = [example for path in files for example in read_examples(path)]
-    report = Report(list(_grade_all(examples, desk)))
+    report = Report(list(grade_all(examples, desk)))
+    if page:
+        write_report(report, page, f"model {name} on {', '.join(path.name for path in files)}")
+        err.print(f"{page} holds the report", highlight=False, soft_wrap=True)
     if as_json:
         print(json.dumps(report.figures()))
         return
@@ -98,7 +106,8 @@ def evaluate(
         out.print(f"  {intent:32} {share['count']}/{share['of']}", highlight=False)
 
 
-def _grade_all(examples: Sequence[Example], desk: Desk) -> Iterator[Graded]:
+def grade_all(examples: Sequence[Example], desk: Desk) -> Iterator[Graded]:
+    """Decide for labelled emails one after the other, and hold each decision against its labels."""
     now = datetime.now(UTC)
     with Progress(console=err, transient=True) as progress:
         for example in progress.track(examples, description="deciding"):
@@ -112,12 +121,8 @@ def _grade_all(examples: Sequence[Example], desk: Desk) -> Iterator[Graded]:
                 confidence=read.prediction.confidence,
                 suggested=() if machine else read.prediction.intents,
                 reasons=[reason.sentence for reason in decision.reasons],
+                first=IGNORE_LABEL if machine else next((guess.id for guess in read.prediction.guesses), ""),
             )
-
-
-def _fair(one: Graded) -> frozenset[str]:
-    wanted = one.example.wanted
-    return frozenset().union(*(outcome.intents for outcome in wanted if outcome.action != "route"))
 
 
 def _worth(threshold: calibration.Threshold, target: float, confidence: float) -> str:

@@ -31,9 +31,9 @@ class Texts:
 
     @cached_property
     def _environment(self) -> Environment:
-        return Environment(  # noqa: S701 - HTML is escaped, plain text must not be
+        return Environment(
             loader=DictLoader(dict(self.templates)),
-            autoescape=lambda name: bool(name and name.endswith(".html")),
+            autoescape=lambda name: bool(name and name.endswith(".html")),  # noqa: S701 - plain text must not be
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -113,9 +113,8 @@ def _to_sender(case: Case, house: House, recipient: str) -> tuple[Draft, str]:
         ("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply"),
     ]
     mail = message([*_ours(case, house, kind), *headers], text, html, case.now)
-    return _draft(
-        mail, kind, case.mail.sender.email, house, sentences(text, case.decision.intents, house, f"texts/{kind}")
-    )
+    said = sentences(text, case.decision.intents, house, f"texts/{kind}")
+    return _draft(mail, kind, recipient, house, said), text
 
 
 def _hand_over(case: Case, house: House, sent: str) -> Draft:

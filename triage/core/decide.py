@@ -96,7 +96,7 @@ def _answer(trimmed: Trimmed, prediction: Prediction, rules: Rules, heard: Seque
         topics=tuple(topic.id for topic in topics),
         team=teams[0] if teams else None,
         details=find_details([detail for entry in entries for detail in entry.details], trimmed),
-        sensitive=any(value.sensitive for value in (*entries, *topics)),
+        sensitive=any(entry.sensitive for entry in entries) or any(topic.sensitive for topic in topics),
         reasons=tuple(reasons),
     )
 

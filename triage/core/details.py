@@ -23,8 +23,8 @@ _PRODUCT = re.compile(
     r"\b((?:Microsoft\s+365|Office\s+365|M365|O365|Dynamics\s+365|Power\s+(?:BI|Apps|Automate|Platform)|Visio|Project|Teams|Intune|"
     r"Defender|Copilot|Exchange\s+Online|SharePoint|Windows\s+(?:365|Server|11)|Azure|Entra(?:\s+ID)?|Purview|Sentinel|Viva|"
     r"Planner|Fabric|SQL\s+Server|Security\s+Copilot|Clipchamp|OneDrive)"
-    r"(?:[ \t]+(?:Plan|for|P?\d|E\d|F\d|A\d|Business|Basic|Standard|Premium|Pro|Phone|Rooms|Essentials|Server|CAL|Enterprise|"
-    r"Education|Endpoint|Apps|Online|Licen[cs]es?)\b)*)"
+    r"(?:[ \t]+(?:Plan|for|P?\d|E\d|F\d|A\d|Business|Basic|Standard|Premium|Pro|Phone|Rooms|Essentials|Server|CAL|"
+    r"Enterprise|Education|Endpoint|Apps|Online|Licen[cs]es?)\b)*)"
 )
 _BILLING = re.compile(r"\b(?:billing|invoic\w*|bill[- ]to|registered|accounts payable)\b", re.IGNORECASE)
 _SHIPPING = re.compile(r"\b(?:shipping|ship[- ]to|delivery|deliver\w*)\b", re.IGNORECASE)

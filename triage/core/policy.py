@@ -158,6 +158,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     null_envelope_sender: bool = False  # MAIL FROM:<> (RFC 3834 section 3.3) instead of the mailbox
     privacy_url: str = ""
+    mailbox_settings: tuple[str, ...] = ("TRIAGE_",)  # prefix of each mailbox's settings in the environment
     target_wrong: float = 0.05  # share of wrong automatic answers that calibration has to keep below
     calibration_confidence: float = 0.95
 

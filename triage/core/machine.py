@@ -1,0 +1,369 @@
+"""Did a machine write this email? Each rule is a function with its source; what it says is an objection.
+
+Machines' mail is ignored, so a rule has to be sure: a header that only machines write, a structure that only they
+build, or a wording where subject and sentence agree. One such sign in a person's email is an objection of the milder
+kind: nothing is sent, and a person reads it.
+"""
+
+import re
+from collections.abc import Callable
+
+from triage.core import ticket as tickets
+from triage.core import wording
+from triage.core.domains import within
+from triage.core.mail import Mail, Objection, Severity
+from triage.core.policy import Policy
+
+Rule = Callable[[Mail, Policy], Objection | None]
+
+
+def machine_objections(mail: Mail, policy: Policy) -> list[Objection]:
+    """Everything that speaks for a machine, surest signs first."""
+    return [objection for rule in RULES if (objection := rule(mail, policy))]
+
+
+def _machine(code: str, source: str, sentence: str) -> Objection:
+    return Objection(code, Severity.MACHINE, sentence, source)
+
+
+def _doubtful(code: str, source: str, sentence: str) -> Objection:
+    return Objection(code, Severity.NO_ANSWER, sentence, source)
+
+
+# --- headers ----------------------------------------------------------------------------------------------------------
+
+
+def auto_submitted(mail: Mail, policy: Policy) -> Objection | None:
+    """The keyword up to a comment or parameter; with several headers any that is not "no" counts."""
+    for value in mail.header("auto-submitted"):
+        keyword = re.split(r"[\s;(]", value.strip().lower(), maxsplit=1)[0]
+        if keyword not in ("no", ""):
+            return _machine("auto-submitted", "RFC 3834 section 5", "its header says that it was sent automatically")
+    return None
+
+
+def null_return_path(mail: Mail, policy: Policy) -> Objection | None:
+    """As our server recorded it, or one before it."""
+    recorded = [value.strip() for name in ("x-envelope-from", "x-envelope-sender") for value in mail.header(name)]
+    if mail.return_path == "" or "<>" in recorded:
+        return _machine(
+            "null-return-path", "its envelope sender is empty, as that of a delivery report", "RFC 3834 section 2"
+        )
+    return None
+
+
+def null_author(mail: Mail, policy: Policy) -> Objection | None:
+    """``From: Mail Delivery System <>``: people have addresses."""
+    if not mail.from_ and any(re.search(r"<\s*>", value) for value in mail.header("from")):
+        return _machine("null-author", "RFC 5321 section 4.5.5", "its author is the empty address of a mail system")
+    return None
+
+
+_DAEMONS = re.compile(
+    r"(?:mailer[-_.]?daemon|mail[-_.]?daemon|listserv|majordomo|mdaemon|autoresponder)(?:[+=].*)?|owner-.+",
+    re.IGNORECASE,
+)
+_ROBOTS = re.compile(
+    rf"{_DAEMONS.pattern}|(?:auto[-_.]?reply|vacation)(?:[+=].*)?|.+-(?:bounces?|owner)(?:\+.*)?|bounces?[-+].+",
+    re.IGNORECASE,
+)
+_NO_REPLY = re.compile(
+    r"(?:.*[-_.+])?(?:do|does)?[-_.]?(?:no|not|never|nao|ne|nicht)[-_.]?(?:-?pas-?)?(?:repl(?:y|ies)|respond(?:er)?|response|answer|antworten|repondre)(?:[-_.+].*|\d*)",
+    re.IGNORECASE,
+)
+
+
+def robot_sender(mail: Mail, policy: Policy) -> Objection | None:
+    """Addresses of mail systems and list managers. Senders of newsletters also carry people's mail: so an envelope
+    sender that only waits for bounces proves nothing."""
+    authors = [address.email for address in mail.from_] or re.findall(r"[\w@.-]+", " ".join(mail.header("from")))
+    senders = [value.rpartition("<")[2] for value in mail.header("sender")]
+    robots = any(_ROBOTS.fullmatch(_name(address)) for address in (*authors, *senders))
+    if robots or _DAEMONS.fullmatch(_name(mail.return_path or "")):
+        return _machine(
+            "robot-sender", "RFC 3834 section 2", "it comes from the address of a mail system or a list manager"
+        )
+    return None
+
+
+def _name(address: str) -> str:
+    """What stands before the @; of "MAILER-DAEMON" all of it."""
+    return address.strip("<> ").partition("@")[0]
+
+
+def no_reply_sender(mail: Mail, policy: Policy) -> Objection | None:
+    """Unless it is a web form of which policy says that Reply-To is the customer."""
+    if mail.sender is None or mail.sender.email.lower() in policy.allowed_reply_to:
+        return None
+    if _NO_REPLY.fullmatch(mail.sender.email.partition("@")[0]):
+        return _machine("no-reply-sender", "RFC 3834 section 2", "its sender's address says that nobody reads answers")
+    return None
+
+
+# Headers that vacation programs, delivery systems and notifiers write and people's mail programs do not.
+_MACHINE_HEADERS = {
+    "x-autoreply": "an automatic reply",
+    "x-autorespond": "an automatic reply",
+    "x-autoresponse": "an automatic reply",
+    "x-autoresponder": "an automatic reply",
+    "x-auto-reply": "an automatic reply",
+    "x-auto-reply-from": "an automatic reply",
+    "x-autoreply-from": "an automatic reply",
+    "x-mail-autoreply": "an automatic reply",
+    "x-autogenerated": "an automatic message",
+    "x-auto-generated": "an automatic message",
+    "x-vacation": "an automatic reply",
+    "x-failed-recipients": "a delivery report",
+    "x-ms-exchange-message-is-ndr": "a delivery report",
+    "x-fc-machinegenerated": "an automatic message",
+    "x-cron-env": "the output of a scheduled job",
+    "x-jira-fingerprint": "a notification of Jira",
+    "x-github-reason": "a notification of GitHub",
+    "x-gitlab-project": "a notification of GitLab",
+    "x-bugzilla-reason": "a notification of Bugzilla",
+    "x-redmine-host": "a notification of Redmine",
+    "x-trac-project": "a notification of Trac",
+    "x-jenkins-job": "a notification of Jenkins",
+    "x-nagios-notification-type": "a notification of a monitor",
+    "x-mdn": "a receipt",
+}
+_NEGATIVE = frozenset({"no", "false", "0", "none", ""})
+
+
+def machine_header(mail: Mail, policy: Policy) -> Objection | None:
+    for name, what in _MACHINE_HEADERS.items():
+        if any(value.strip().lower() not in _NEGATIVE for value in mail.header(name)):
+            return _machine("machine-header", "practice of mail programs", f"its header {name} marks it as {what}")
+    return None
+
+
+_ABSENCE_VALUES = {
+    "x-apple-action": re.compile(r"vacation", re.IGNORECASE),
+    "x-post-messageclass": re.compile(r"autoresponder", re.IGNORECASE),
+    "delivered-to": re.compile(r"autoresponder", re.IGNORECASE),
+    "x-mailer": re.compile(
+        r"auto-?(?:repl|respon)|vacation|php-?list|mailchimp|aweber|constant contact|massmail", re.IGNORECASE
+    ),
+    "x-precedence": re.compile(r"\s*(?:auto_reply|bulk|junk|list)\b", re.IGNORECASE),
+    "x-message-flag": re.compile(r"automatic", re.IGNORECASE),
+}
+
+
+def machine_value(mail: Mail, policy: Policy) -> Objection | None:
+    for name, pattern in _ABSENCE_VALUES.items():
+        if any(pattern.search(value) for value in mail.header(name)):
+            return _machine(
+                "machine-header", f"its header {name} is that of an automatic message", "practice of mail programs"
+            )
+    return None
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+
+_LIST_HEADERS = (
+    "list-id",
+    "list-post",
+    "list-owner",
+    "list-subscribe",
+    "list-archive",
+    "list-help",
+    "mailing-list",
+    "x-mailing-list",
+)
+
+
+def mailing_list(mail: Mail, policy: Policy) -> Objection | None:
+    """List-Unsubscribe alone is also what a company's gateway adds to people's mail: that is a milder objection."""
+    header = next((name for name in _LIST_HEADERS if mail.header(name)), "")
+    if header:
+        return _machine(
+            "mailing-list", f"its header {header} shows that it came through a mailing list", "RFC 5230 section 4.6"
+        )
+    if mail.header("list-unsubscribe"):
+        return _doubtful("unsubscribe-header", "RFC 2369 section 3.2", "it offers to unsubscribe, as bulk mail does")
+    return None
+
+
+def precedence(mail: Mail, policy: Policy) -> Objection | None:
+    """Where a person's own mail program wrote the email, a gateway on the way may have added it."""
+    values = {re.split(r"[\s;(]", value.strip().lower(), maxsplit=1)[0] for value in mail.header("precedence")}
+    found = values & {"bulk", "list", "junk", "auto_reply", "auto-reply"}
+    if not found:
+        return None
+    sentence = f'its Precedence is "{min(found)}", as that of bulk mail'
+    if found & {"auto_reply", "auto-reply"} or not _person_wrote(mail):
+        return _machine("precedence", "RFC 3834 section 2", sentence)
+    return _doubtful("precedence", "RFC 3834 section 2", sentence)
+
+
+_MAIL_PROGRAM = re.compile(
+    r"outlook|thunderbird|apple mail|iphone mail|ipad mail|mutt|roundcube|zimbra|lotus notes|hcl notes|evolution|kmail"
+    r"|the bat|groupwise|horde|squirrelmail|mailmate|spark|bluemail|k-9",
+    re.IGNORECASE,
+)
+
+
+def _person_wrote(mail: Mail) -> bool:
+    """A mail program for people, a reply, a request, or somebody who says "I"; but not through a list."""
+    if any(re.search(r"\bowner-", value, re.IGNORECASE) for value in mail.header("sender")):
+        return False
+    programs = (*mail.header("x-mailer"), *mail.header("user-agent"))
+    by_hand = any(_MAIL_PROGRAM.search(value) for value in programs) or bool(mail.in_reply_to)
+    return by_hand or (wording.sounds_like_a_person(mail.text) and not wording.newsletter(mail.text))
+
+
+# --- our own mail -----------------------------------------------------------------------------------------------------
+
+_OUR_ID = re.compile(rf"<{tickets.PREFIX.lower()}-\d{{1,9}}-[a-z2-7]{{6}}\.[0-9a-f]{{32}}@([^<>\s]+)>")
+
+
+def our_own_mail(mail: Mail, policy: Policy) -> Objection | None:
+    """From one of our addresses, with one of our Message-IDs or our mark: it came around in a circle."""
+    ours = mail.sender is not None and mail.sender.email.lower() in policy.own_addresses
+    our_id = _OUR_ID.fullmatch(mail.message_id or "")
+    domains = frozenset(address.rpartition("@")[2] for address in policy.own_addresses)
+    if ours or mail.header("x-triage-key") or (our_id and within(our_id[1], domains)):
+        return _machine("our-own-mail", "RFC 3834 section 3.3", "we wrote it ourselves")
+    return None
+
+
+# --- structure --------------------------------------------------------------------------------------------------------
+
+_REPORTS = {
+    "message/delivery-status": "a delivery report",
+    "message/global-delivery-status": "a delivery report",
+    "message/disposition-notification": "a receipt",
+    "message/global-disposition-notification": "a receipt",
+    "message/feedback-report": "a complaint from a feedback loop",
+}
+_REPORT_SOURCE = "RFC 3834 section 2, RFC 3464, RFC 8098, RFC 5965"
+
+
+def report(mail: Mail, policy: Policy) -> Objection | None:
+    """At the top only: a person may attach a report. One in pieces under multipart/mixed has to read like one."""
+    if mail.content_type == "multipart/report":
+        what = _REPORTS.get(f"message/{mail.report_type}", "a report")
+        return _machine("report", _REPORT_SOURCE, f"it is built as {what}")
+    found = next((what for name, what in _REPORTS.items() if name in mail.part_types), "")
+    if mail.content_type in _REPORTS or (found and not _person_says(mail)):
+        return _machine("report", _REPORT_SOURCE, f"it holds {found} and nothing that a person wrote")
+    return None
+
+
+def _person_says(mail: Mail) -> bool:
+    """Whether a person sent the report on, with words or without."""
+    words = wording.opening(mail.text)
+    if not words:
+        return wording.is_answered_or_forwarded(mail.subject) and "message/feedback-report" not in mail.part_types
+    by_hand = wording.sounds_like_a_person(words) and not wording.is_mail_system(_author(mail))
+    return by_hand or not wording.reports(words)
+
+
+def complaint(mail: Mail, policy: Policy) -> Objection | None:
+    """A feedback loop that sends nothing but the email complained about (RFC 5965 allows for less)."""
+    bare = "message/rfc822" in mail.part_types and not wording.opening(mail.text)
+    if bare and wording.complaint(mail.subject):
+        return _machine("complaint", "RFC 5965", "it is a complaint from a feedback loop")
+    return None
+
+
+def calendar_answer(mail: Mail, policy: Policy) -> Objection | None:
+    """With a calendar part, or as mail programs word it for those who have none."""
+    answers = ("REPLY", "COUNTER", "REFRESH", "DECLINECOUNTER")
+    if mail.calendar_method in answers or wording.meeting_answer(mail.subject, mail.text):
+        return _machine("calendar-answer", "RFC 5546 section 3.2", "it is a calendar's answer to an invitation")
+    return None
+
+
+# --- wording ----------------------------------------------------------------------------------------------------------
+
+_WORDING_SOURCE = "RFC 3834 section 3.1.5: a subject alone proves nothing"
+
+
+def absence_notice(mail: Mail, policy: Policy) -> Objection | None:
+    found = wording.absence(mail.subject, mail.text)
+    if found == "both":
+        return _machine("absence-notice", _WORDING_SOURCE, "subject and text are those of a notice of absence")
+    if found:
+        return _doubtful("absence-subject", _WORDING_SOURCE, "it may be a notice of absence")
+    return None
+
+
+def delivery_failure(mail: Mail, policy: Policy) -> Objection | None:
+    found = wording.delivery_failure(mail.subject, mail.text, _author(mail))
+    if found == "both":
+        return _machine("delivery-failure", _WORDING_SOURCE, "a mail system says that an email could not be delivered")
+    if found:
+        return _doubtful("delivery-failure-subject", _WORDING_SOURCE, "its subject is that of a delivery report")
+    return None
+
+
+def receipt(mail: Mail, policy: Policy) -> Objection | None:
+    if wording.receipt(mail.subject, mail.text):
+        return _machine("receipt", _WORDING_SOURCE, "it only says that an email was read or delivered")
+    return None
+
+
+def automatic_notice(mail: Mail, policy: Policy) -> Objection | None:
+    """A text that says of itself that it is automatic. People quote such sentences, or want to be called back."""
+    if wording.says_automatic(mail.text):
+        quoted = wording.is_answered_or_forwarded(mail.subject) or mail.in_reply_to or wording.asks(mail.text)
+        sentence = "it says of itself that it is automatic"
+        return (_doubtful if quoted else _machine)("automatic-notice", "RFC 3834 section 2", sentence)
+    if wording.says_no_reply(mail.text):
+        return _doubtful("wants-no-reply", "RFC 3834 section 2", "it asks not to be answered")
+    return None
+
+
+def acknowledgement(mail: Mail, policy: Policy) -> Objection | None:
+    if wording.acknowledgement(mail.subject, mail.text):
+        return _machine("acknowledgement", "RFC 3834 section 2", "a help desk says that it has received an email")
+    return None
+
+
+def newsletter(mail: Mail, policy: Policy) -> Objection | None:
+    """Bulk mail without a list's headers; whoever answers, sends one on or asks as "I" is a person."""
+    person = wording.is_answered_or_forwarded(mail.subject) or mail.in_reply_to or wording.asks_in_person(mail.text)
+    offers = wording.newsletter(mail.text) or (mail.header("list-unsubscribe") and wording.unsubscribes(mail.text))
+    if offers and not person:
+        return _machine("newsletter", "RFC 3834 section 2", "it ends as newsletters do, with a way to unsubscribe")
+    return None
+
+
+def notification(mail: Mail, policy: Policy) -> Objection | None:
+    """Monitors, build servers and scheduled jobs."""
+    if mail.sender is None or wording.is_answered_or_forwarded(mail.subject) or wording.asks(mail.text):
+        return None
+    name = mail.sender.email.partition("@")[0]
+    if wording.is_service_name(name) or wording.is_job_output(mail.subject, name):
+        return _machine("notification", "RFC 3834 section 2", "its sender is named after what a machine does")
+    return None
+
+
+def _author(mail: Mail) -> str:
+    """Name and address as they were written."""
+    return " ".join(mail.header("from")[:1])
+
+
+RULES: tuple[Rule, ...] = (
+    auto_submitted,
+    null_return_path,
+    null_author,
+    robot_sender,
+    no_reply_sender,
+    machine_header,
+    machine_value,
+    mailing_list,
+    precedence,
+    our_own_mail,
+    report,
+    complaint,
+    calendar_answer,
+    absence_notice,
+    delivery_failure,
+    receipt,
+    automatic_notice,
+    acknowledgement,
+    newsletter,
+    notification,
+)
