@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--data", type=Path, default=DATA, help="folder with banking77/ and clinc150/")
     options = parser.parse_args(arguments)
     try:
-        sets = read_sets(options.data, Encoder(MODELS / "encoder"))
+        sets = read_sets(options.data)
     except (DataError, ModelError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -105,15 +105,15 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def read_sets(folder: Path, encoder: Encoder) -> dict[str, Questions]:
-    """By file name. Raises DataError."""
+def read_sets(folder: Path) -> dict[str, Questions]:
+    """By file name. Raises DataError, and ModelError where there is no encoder."""
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise DataError(
             f"{folder} lacks {', '.join(missing)}: name the folder with BANKING77 and CLINC150 (make: INTENTS=PATH)"
         )
     tables = {name: read_questions(folder / name) for name in FILES}
-    known = vectors_of([text for texts, _ in tables.values() for text in texts], encoder)
+    known = vectors_of([text for texts, _ in tables.values() for text in texts], Encoder(MODELS / "encoder"))
     return {
         name: Questions(texts, intents, np.stack([known[text] for text in texts]))
         for name, (texts, intents) in tables.items()

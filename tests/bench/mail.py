@@ -174,8 +174,9 @@ def is_machine(raw: bytes) -> bool:
 
 def machine(kind: str, cases: list[MailCase], floor: float, aim: float, peers: dict[str, float]) -> Row:
     taken = {case.row["id"]: is_machine(case.raw) for case in cases}
-    unexpected = [name for name, verdict in taken.items() if verdict is (kind.startswith("people"))]
-    return row(kind, len(cases), share(sum(taken.values()), len(cases)), floor, aim, peers=peers, failed=unexpected)
+    machines_expected = aim > 0
+    failed = [name for name, verdict in taken.items() if verdict is not machines_expected]
+    return row(kind, len(cases), share(sum(taken.values()), len(cases)), floor, aim, peers=peers, failed=failed)
 
 
 # --- parse ------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from triage.core.parse import parse
 from triage.core.redact import redact
 
 MAILS = Path(__file__).parent.parent / "mails"
-WIDE = str.maketrans("0123456789", "0123456789")
+WIDE = {ord(digit): 0xFF10 + int(digit) for digit in "0123456789"}  # full-width digits
 
 
 def with_check_digit(digits: str) -> str:
@@ -160,6 +160,7 @@ SECRETS = [
     ("mot de passe : Bonjour1!", "mot de passe : [password removed]!", "password"),
     ("contraseña: Hola123", "contraseña: [password removed]", "password"),
     ("パスワードはabc12345", "パスワードは[password removed]", "password"),
+    ("パスワード\uff1aabc12345", "パスワード\uff1a[password removed]", "password"),
     ("User: ann\nPassword: summer\nThanks", "User: ann\nPassword: [password removed]\nThanks", "password"),
     ("the code 123456 came", "the code [one-time code removed] came", "one-time code"),
     ("verification code is 123 456", "verification code is [one-time code removed]", "one-time code"),

@@ -115,11 +115,15 @@ def grade_all(examples: Sequence[Example], desk: Desk) -> Iterator[Graded]:
             considered = desk.decide(read, Conversation(), SenderHistory(), now, now)
             decision = considered.decision
             machine = decision.action == "ignore"
+            # What something else than the gate stops could never be sent: it says nothing about the gate.
+            sendable = decision.action.answers or (
+                decision.reply and any(reason.code.startswith("gate-") for reason in decision.reasons)
+            )
             yield grade(
                 example,
                 Outcome(decision.action, frozenset(decision.intents), decision.team),
                 confidence=read.prediction.confidence,
-                suggested=() if machine else read.prediction.intents,
+                suggested=read.prediction.intents if sendable else (),
                 reasons=[reason.sentence for reason in decision.reasons],
                 first=IGNORE_LABEL if machine else next((guess.id for guess in read.prediction.guesses), ""),
             )

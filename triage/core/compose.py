@@ -11,6 +11,8 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined, TemplateSyntaxError
 
 from triage.core import ticket as tickets
+from triage.core.conversation import correspondent, is_colleague
+from triage.core.decide import WARNINGS
 from triage.core.decision import Decision, Draft, DraftKind, Sentence
 from triage.core.hours import as_customers_read_it, read_by
 from triage.core.mail import Mail, Trimmed
@@ -19,6 +21,9 @@ from triage.core.policy import Action, Entry, Policy, Team
 
 TEXTS = ("reply.txt", "reply.html", "acknowledgement.txt", "acknowledgement.html", "hand_over.txt", "hand_over.html")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])\s+(?=[A-Z0-9“\"¿¡])")
+_MOST_AUTHORS = 5
+# Not "All": that would also suppress the non-delivery reports that we want.
+_NO_ANSWERS_BY_MACHINES = ("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply")
 _STEP = re.compile(r"^(?:\d+[.)]|-)\s+")
 _REPLY_PREFIX = re.compile(r"^(?:\s*(?:re|aw|sv|vs|antw|rif|res|odp)\s*(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE)
 
@@ -89,8 +94,9 @@ def compose(case: Case, house: House) -> tuple[Draft, ...]:
     """All emails that the decision asks for: one to the sender at most, one to a team at most."""
     drafts = []
     text = ""
-    if case.decision.reply and case.mail.sender and case.decision.action is not Action.IGNORE:
-        draft, text = _to_sender(case, house, case.mail.sender.email)
+    recipient = correspondent(case.mail, house.policy)
+    if case.decision.reply and recipient and case.decision.action is not Action.IGNORE:
+        draft, text = _to_sender(case, house, recipient.email)
         drafts.append(draft)
     if case.decision.team:
         drafts.append(_hand_over(case, house, text))
@@ -109,8 +115,7 @@ def _to_sender(case: Case, house: House, recipient: str) -> tuple[Draft, str]:
         ("In-Reply-To", references((), parent)),
         ("References", references(case.mail.references or case.mail.in_reply_to, parent) if parent else ""),
         ("Auto-Submitted", "auto-replied"),  # RFC 3834 section 5
-        # Not "All": that would also suppress the non-delivery reports that we want.
-        ("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply"),
+        _NO_ANSWERS_BY_MACHINES,
     ]
     mail = message([*_ours(case, house, kind), *headers], text, html, case.now)
     said = sentences(text, case.decision.intents, house, f"texts/{kind}")
@@ -118,25 +123,43 @@ def _to_sender(case: Case, house: House, recipient: str) -> tuple[Draft, str]:
 
 
 def _hand_over(case: Case, house: House, sent: str) -> Draft:
+    """The email to the team. When somebody answers it, the customer may get to read all of its text: what only the
+    team should know (guesses, doubts about the sender) stays in the journal."""
     kind = DraftKind.HAND_OVER
     team = house.policy.teams[case.decision.team or house.policy.default_team]
-    values = _values(case, house) | {
-        "sender": case.mail.sender.email if case.mail.sender else "",
-        "sender_name": one_line(case.mail.sender.name, 80) if case.mail.sender else "",
-        "subject": case.mail.subject,
-        "words": case.trimmed.text,
-        "sent": sent.strip(),
-        "attachments": [attachment.name or attachment.content_type for attachment in case.mail.attachments],
-        "found": [(house.policy.details[name].asks, value) for name, value in case.decision.details.found],
-        "message_id": case.mail.message_id or "",
-        "console_url": house.console_url,
-    }
-    reply_to = ", ".join(([case.mail.sender.email] if case.mail.sender else []) + [house.mailbox])
-    headers = [("To", team.address), ("Reply-To", reply_to), ("Auto-Submitted", "auto-generated")]
+    values = _values(case, house) | _about_the_email(case, house) | {"sent": sent.strip()}
+    customer = correspondent(case.mail, house.policy)
+    reply_to = ", ".join(([customer.email] if customer else []) + [house.mailbox])
+    headers = [
+        ("To", team.address),
+        ("Reply-To", reply_to),
+        ("Auto-Submitted", "auto-generated"),
+        _NO_ANSWERS_BY_MACHINES,
+    ]
     text = house.texts.render("hand_over.txt", values)
     mail = message([*_ours(case, house, kind), *headers], text, house.texts.render("hand_over.html", values), case.now)
     mail.add_attachment(_rebuild(case.mail), filename=f"{tickets.name(case.ticket)}.eml")
     return _draft(mail, kind, team.address, house, ())
+
+
+def _about_the_email(case: Case, house: House) -> dict[str, Any]:
+    """What a hand-over says of the email, beside what a reply says too."""
+    mail, decision = case.mail, case.decision
+    customer = correspondent(mail, house.policy)
+    return {
+        "sender": customer.email if customer else ", ".join(address.email for address in mail.from_[:_MOST_AUTHORS]),
+        "sender_name": one_line(customer.name, 80) if customer else "",
+        "outside": not (customer and is_colleague(customer.email, house.policy)),
+        "subject": mail.subject,
+        "words": case.trimmed.text.strip(),
+        "attachments": [attachment.name or attachment.content_type for attachment in mail.attachments],
+        "found": [(house.policy.details[name].asks, value) for name, value in decision.details.found],
+        "notes": any(reason.code in WARNINGS for reason in decision.reasons),
+        "mailbox": house.mailbox,
+        "message_id": mail.message_id or "",
+        "dated": f"{mail.date:%Y-%m-%d %H:%M} UTC" if mail.date else "",
+        "console_url": house.console_url,
+    }
 
 
 def _values(case: Case, house: House) -> dict[str, Any]:
@@ -215,7 +238,7 @@ def _split(text: str) -> list[str]:
 def _rebuild(mail: Mail) -> EmailMessage:
     """The email as a person may read it: redacted text, no HTML, no attachments; the original stays in the mailbox."""
     headers = [
-        ("From", mail.sender.email if mail.sender else ""),
+        ("From", ", ".join(address.email for address in mail.from_[:_MOST_AUTHORS])),
         ("To", ", ".join(address.email for address in mail.to)),
         ("Cc", ", ".join(address.email for address in mail.cc)),
         ("Subject", one_line(mail.subject)),

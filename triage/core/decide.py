@@ -2,11 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from triage.core.authentication import authentication
+from triage.core.conversation import answers_customer, colleague_wrote
 from triage.core.decision import Decision, Reason
 from triage.core.details import find_details
-from triage.core.mail import Conversation, Mail, Objection, Severity, Trimmed
+from triage.core.lookalike import look_alikes
+from triage.core.mail import Authentication, Conversation, Mail, Objection, Severity, Trimmed
 from triage.core.policy import Action, Entry, Policy
 from triage.core.prediction import Prediction
 
@@ -33,6 +36,8 @@ def decide(
     heard = [Reason(objection.code, objection.sentence) for objection in objections]
     if any(objection.severity is Severity.MACHINE for objection in objections):
         return Decision(Action.IGNORE, reply=False, reasons=tuple(heard))
+    if _is_a_colleagues_answer(mail, objections, conversation, rules.policy):
+        return Decision(Action.IGNORE, reply=False, reasons=(*heard, _ANSWERED_BY_A_COLLEAGUE))
     withheld = any(objection.severity is Severity.NO_ANSWER for objection in objections)
     obstacle = _obstacle(prediction, conversation, rules)
     if conversation.person_involved:
@@ -40,8 +45,54 @@ def decide(
     if obstacle is None and prediction.nothing_asked:
         return Decision(Action.IGNORE, reply=False, reasons=(*heard, *_nothing_asked(prediction)))
     if obstacle is None and not withheld:
-        return _answer(trimmed, prediction, rules, heard)
-    return _route(trimmed, prediction, rules, (*heard, *([obstacle] if obstacle else [])), reply=not withheld)
+        decision = _answer(trimmed, prediction, rules, heard)
+    else:
+        told = _told_before(conversation)
+        why = [*heard, *(reason for reason in (obstacle, told) if reason)]
+        decision = _route(trimmed, prediction, conversation, rules, why, reply=not (withheld or told))
+    return replace(decision, reasons=(*decision.reasons, *_notes(mail, conversation, rules.policy)))
+
+
+_ANSWERED_BY_A_COLLEAGUE = Reason(
+    "colleague-answered", "a colleague answers the customer; this is our copy, and nobody has to act"
+)
+
+
+def _is_a_colleagues_answer(
+    mail: Mail, objections: Sequence[Objection], conversation: Conversation, policy: Policy
+) -> bool:
+    wrote = colleague_wrote(mail, objections, conversation, policy)
+    return wrote and answers_customer(mail, conversation, policy)
+
+
+def _told_before(conversation: Conversation) -> Reason | None:
+    """Two automatic mails are enough for one conversation: what writes on and on may be a machine."""
+    if conversation.acknowledged:
+        return Reason("told-before", "the sender was told before that a person has it: nothing more is sent")
+    if conversation.repeated:
+        return Reason("repeated", "the sender wrote the very same before, as a machine does: nothing more is sent")
+    return None
+
+
+# Whoever gets the ticket should know them before answering. They stay in the journal: a hand-over gets quoted.
+WARNINGS = frozenset({"look-alike-domain", "other-reply-to", "misleading-name", "other-return-path", "forged"})
+
+
+def _notes(mail: Mail, conversation: Conversation, policy: Policy) -> list[Reason]:
+    """For the person who takes it; nothing is decided by them."""
+    notes = [
+        Reason("look-alike-domain", f"{domain} is not {known}, but looks like it: somebody may pose as somebody else")
+        for domain, known in look_alikes(mail, policy, conversation.participants)
+    ]
+    verdicts = authentication(mail, policy)
+    if verdicts != Authentication():
+        said = f"SPF {verdicts.spf}, DKIM {verdicts.dkim}, DMARC {verdicts.dmarc}"
+        notes.append(
+            Reason("authentication", f"our mail server found {said}; that names a domain and proves no person")
+        )
+    if conversation.reason:
+        notes.append(Reason("conversation", conversation.reason))
+    return notes
 
 
 def _obstacle(prediction: Prediction, conversation: Conversation, rules: Rules) -> Reason | None:
@@ -56,6 +107,8 @@ def _obstacle(prediction: Prediction, conversation: Conversation, rules: Rules) 
         return None
     if prediction.language not in ANSWERED_LANGUAGES:
         return Reason("language", f'the email is in language "{prediction.language}", for which no answer is vetted')
+    if conversation.answered_before and conversation.acknowledged:
+        return Reason("handed-over-before", "a person has this conversation since our answer did not help")
     if conversation.answered_before and not set(prediction.intents) - conversation.answered_intents:
         return Reason("reply-to-answer", "a reply to our automatic answer that asks no new question goes to a person")
     return _gate(prediction, rules)
@@ -101,8 +154,16 @@ def _answer(trimmed: Trimmed, prediction: Prediction, rules: Rules, heard: Seque
     )
 
 
-def _route(trimmed: Trimmed, prediction: Prediction, rules: Rules, why: Sequence[Reason], *, reply: bool) -> Decision:
-    team, topics = _team(prediction, rules)
+def _route(
+    trimmed: Trimmed,
+    prediction: Prediction,
+    conversation: Conversation,
+    rules: Rules,
+    why: Sequence[Reason],
+    *,
+    reply: bool,
+) -> Decision:
+    team, topics = _team(prediction, conversation, rules)
     wanted = [detail for intent in prediction.intents[:1] for detail in _details_of(intent, rules)]
     return Decision(
         action=Action.ROUTE,
@@ -110,19 +171,30 @@ def _route(trimmed: Trimmed, prediction: Prediction, rules: Rules, why: Sequence
         team=team,
         reply=reply,
         details=find_details(wanted, trimmed),
-        sensitive=any(rules.policy.topics[topic].sensitive for topic in topics[:1]),
+        sensitive=_is_sensitive(prediction, topics, rules),
         reasons=(*why, *(Reason("evidence", line) for line in prediction.evidence)),
     )
+
+
+def _is_sensitive(prediction: Prediction, topics: Sequence[str], rules: Rules) -> bool:
+    """By its topic, by what it seems to ask, or by what it likeliest asks, be the classifier sure of it or not."""
+    likeliest = [guess.id for guess in prediction.guesses[:1]]
+    known = [rules.entries.get(name) or rules.policy.topics.get(name) for name in (*prediction.intents, *likeliest)]
+    by_topic = any(rules.policy.topics[topic].sensitive for topic in topics[:1])
+    return by_topic or any(one.sensitive for one in known if one)
 
 
 def _details_of(intent: str, rules: Rules) -> tuple[str, ...]:
     return rules.entries[intent].details if intent in rules.entries else ()
 
 
-def _team(prediction: Prediction, rules: Rules) -> tuple[str, tuple[str, ...]]:
+def _team(prediction: Prediction, conversation: Conversation, rules: Rules) -> tuple[str, tuple[str, ...]]:
     """The team that most of the probability speaks for, and its topics. Entries that a sender acts on alone have no
-    say: a dispute that sounds like an FAQ question is still Billing's."""
+    say: a dispute that sounds like an FAQ question is still Billing's. Where a person has written, the conversation
+    stays with that person's team."""
     policy = rules.policy
+    if conversation.person_involved and conversation.team in policy.teams:
+        return conversation.team, ()
     mass: defaultdict[str, float] = defaultdict(float)
     topics = []
     for guess in prediction.guesses:
@@ -132,6 +204,6 @@ def _team(prediction: Prediction, rules: Rules) -> tuple[str, tuple[str, ...]]:
         elif (entry := rules.entries.get(guess.id)) and entry.team:
             mass[entry.team] += guess.probability
     if not mass:
-        return policy.default_team, ()
+        return conversation.team if conversation.team in policy.teams else policy.default_team, ()
     team = max(mass, key=lambda name: mass[name])
     return team, tuple(topic for topic in topics if policy.topics[topic].team == team)[:1]

@@ -212,7 +212,8 @@ _SCL = re.compile(r"(?:^\s*|\bSCL:)(\d)\s*(?:;|$)")  # spam confidence level, 0 
 def not_addressed_to_us(letter: Letter) -> Objection | None:
     """Without one of our addresses in sight it came by Bcc or through a list, and others would wonder at our answer."""
     mail, own = letter.mail, letter.policy.own_addresses
-    named = {_without_detail(address.email) for address in (*mail.to, *mail.cc)}
+    addresses = [address.email.lower() for address in (*mail.to, *mail.cc)]
+    named = {*addresses, *map(_without_detail, addresses)}
     resent = " ".join(value for name in ("resent-to", "resent-cc") for value in mail.header(name)).lower()
     if own & named or any(address in resent for address in own):
         return None
@@ -221,7 +222,7 @@ def not_addressed_to_us(letter: Letter) -> Objection | None:
 
 def _without_detail(email: str) -> str:
     """``help+invoices@ours`` is ``help@ours`` (RFC 5233)."""
-    name, _, domain = email.lower().partition("@")
+    name, _, domain = email.partition("@")
     return f"{name.partition('+')[0]}@{domain}"
 
 

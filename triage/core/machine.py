@@ -47,7 +47,7 @@ def null_return_path(mail: Mail, policy: Policy) -> Objection | None:
     recorded = [value.strip() for name in ("x-envelope-from", "x-envelope-sender") for value in mail.header(name)]
     if mail.return_path == "" or "<>" in recorded:
         return _machine(
-            "null-return-path", "its envelope sender is empty, as that of a delivery report", "RFC 3834 section 2"
+            "null-return-path", "RFC 3834 section 2", "its envelope sender is empty, as that of a delivery report"
         )
     return None
 
@@ -64,8 +64,7 @@ _DAEMONS = re.compile(
     re.IGNORECASE,
 )
 _ROBOTS = re.compile(
-    rf"{_DAEMONS.pattern}|(?:auto[-_.]?reply|vacation)(?:[+=].*)?|.+-(?:bounces?|owner)(?:\+.*)?|bounces?[-+].+",
-    re.IGNORECASE,
+    rf"{_DAEMONS.pattern}|auto[-_.]?reply(?:[+=].*)?|.+-bounces?(?:\+.*)?|bounces?\+.+|bounces?-\d.*", re.IGNORECASE
 )
 _NO_REPLY = re.compile(
     r"(?:.*[-_.+])?(?:do|does)?[-_.]?(?:no|not|never|nao|ne|nicht)[-_.]?(?:-?pas-?)?(?:repl(?:y|ies)|respond(?:er)?|response|answer|antworten|repondre)(?:[-_.+].*|\d*)",
@@ -137,23 +136,24 @@ def machine_header(mail: Mail, policy: Policy) -> Objection | None:
     return None
 
 
-_ABSENCE_VALUES = {
+_MACHINE_VALUES = {
     "x-apple-action": re.compile(r"vacation", re.IGNORECASE),
     "x-post-messageclass": re.compile(r"autoresponder", re.IGNORECASE),
     "delivered-to": re.compile(r"autoresponder", re.IGNORECASE),
     "x-mailer": re.compile(
         r"auto-?(?:repl|respon)|vacation|php-?list|mailchimp|aweber|constant contact|massmail", re.IGNORECASE
     ),
+    "x-freescout-mail-type": re.compile(r"auto", re.IGNORECASE),
     "x-precedence": re.compile(r"\s*(?:auto_reply|bulk|junk|list)\b", re.IGNORECASE),
     "x-message-flag": re.compile(r"automatic", re.IGNORECASE),
 }
 
 
 def machine_value(mail: Mail, policy: Policy) -> Objection | None:
-    for name, pattern in _ABSENCE_VALUES.items():
+    for name, pattern in _MACHINE_VALUES.items():
         if any(pattern.search(value) for value in mail.header(name)):
             return _machine(
-                "machine-header", f"its header {name} is that of an automatic message", "practice of mail programs"
+                "machine-header", "practice of mail programs", f"its header {name} is that of an automatic message"
             )
     return None
 
@@ -177,7 +177,7 @@ def mailing_list(mail: Mail, policy: Policy) -> Objection | None:
     header = next((name for name in _LIST_HEADERS if mail.header(name)), "")
     if header:
         return _machine(
-            "mailing-list", f"its header {header} shows that it came through a mailing list", "RFC 5230 section 4.6"
+            "mailing-list", "RFC 5230 section 4.6", f"its header {header} shows that it came through a mailing list"
         )
     if mail.header("list-unsubscribe"):
         return _doubtful("unsubscribe-header", "RFC 2369 section 3.2", "it offers to unsubscribe, as bulk mail does")

@@ -49,7 +49,7 @@ class Authentication:
 class Redaction:
     """Something that was taken out before anything was stored: what, how often."""
 
-    kind: str  # "card number", "security code" or "password"
+    kind: str  # "card number", "security code", "password" or "one-time code"
     count: int
 
 
@@ -71,7 +71,7 @@ class Mail:
     in_reply_to: tuple[str, ...] = ()  # message ids, byte for byte
     references: tuple[str, ...] = ()  # message ids, byte for byte, oldest first
     date: datetime | None = None  # the sender's claim, UTC
-    headers: tuple[tuple[str, str], ...] = ()  # (lower-case name, unfolded value) as received, top first, capped
+    headers: tuple[tuple[str, str], ...] = ()  # (lower-case name, unfolded and decoded value), top first, capped
     content_type: str = "text/plain"  # of the whole email, lower case
     part_types: tuple[str, ...] = ()  # content types of all parts, depth first
     report_type: str = ""  # of a multipart/report: "delivery-status", "disposition-notification", …
@@ -127,6 +127,10 @@ class Conversation:
     answered_before: bool = False  # an automatic answer went out in it
     answered_intents: frozenset[str] = frozenset()
     person_involved: bool = False  # somebody of a team has written into it
+    acknowledged: bool = False  # the sender was told that a person has it
+    repeated: bool = False  # the sender wrote the very same text a short time ago, after automatic mail of ours
+    team: str = ""  # who has the ticket; "" where nobody does
+    participants: frozenset[str] = frozenset()  # addresses, lower case: senders and whom we wrote to
     reason: str = ""  # how it was recognised, for a person
 
 

@@ -23,7 +23,7 @@ from triage.core.mime import one_line
 from triage.core.parts import Bounds, Part, read_part, size_of, text_of
 
 LONGEST_TEXT = 200_000  # characters that are kept
-LONGEST_HTML = 300_000  # characters that are kept
+LONGEST_HTML = 250_000  # characters that are kept
 LONGEST_SUBJECT = 1_000  # characters
 _MBOX_LINE = re.compile(rb"(?:[ \t]*\n)*(?:>?From [^\n]*\n)?")
 

@@ -30,8 +30,10 @@ _PASSWORD_ROOTS = (
 )
 _ONE_TIME_ROOTS = ("code", "otp", "código", "codice")
 
+# An optional word, "is", and a colon or the like.
 _LINK = (
-    r"\s{0,3}(?:\(?\w{0,12}\)?\s{0,2})?(?:is|are|was|ist|lautet|est|es|è|é|er|är)?\s{0,3}(?:[:=#–:-]|は|是){0,2}\s{0,3}"
+    r"\s{0,3}(?:\(?[^\W\d]{0,12}\)?\s{0,2})?(?:is|are|was|ist|lautet|est|es|è|é|er|är)?"
+    r"\s{0,3}(?:[:=#–\uff1a\uff1d-]|は|是){0,2}\s{0,3}"
 )
 _CODE_NAME = (
     r"(?:cvv2?|cvc2?|csc|cvn|cvd|cav2|(?:card )?pin(?= ?(?:is|:|=))|security[ -]?(?:code|number|no)"
@@ -65,14 +67,12 @@ _WORD_FOR_IT = (
 _ANY_CHARACTER = r"(?:(?!\[(?:card number|security code|password|one-time code) removed\])\S)"
 _PASSWORD = re.compile(
     rf"{_START}{_WORD_FOR_IT}(?:\s?\([^)\n]{{0,30}}\))?"
-    r"(?:\s{0,3}(?:is now|is|was|ist|lautet|est|es|è|é|er|är|to|jest)\s{1,3}|\s{0,3}[:=:]\s{0,3}|は|是)"
+    r"(?:\s{0,3}(?:is now|is|was|ist|lautet|est|es|è|é|er|är|to|jest)\s{1,3}|\s{0,3}[:=\uff1a\uff1d]\s{0,3}|は|是)"
     rf"[\"'“]?(?P<value>[^\s\[<\"'“]{_ANY_CHARACTER}{{2,200}})",
     re.IGNORECASE,
 )
 _STRONG = re.compile(r"(?=\S*[\d!@#$%^&*+=?§€])(?=\S*[^\W\d_]|\d{4,})\S{4,}")
-_NO  # Up to a blank or to what an earlier pass wrote: redacting again must change nothing.
-_ANY_CHARACTER = r"(?:(?!\[(?:card number|security code|password|one-time code) removed\])\S)"
-_PASSWORD = re.compile(
+_NO_PASSWORD = re.compile(
     r"https?://|www\.|[\w.+-]+@[\w-]+\.|\d+-?(?:min|day|week|month|year|char|digit|letter|tage|zeichen)"
     r"|(?:[2m]fa|m365|o365|office365)\b",
     re.IGNORECASE,

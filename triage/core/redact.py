@@ -62,6 +62,18 @@ class _Find:
     kind: str
 
 
+def _without(finds: list[_Find], text: str) -> str:
+    pieces, position = [], 0
+    for find in finds:
+        pieces += [text[position : find.start], f"[{find.kind} removed]"]
+        position = find.end
+    return "".join([*pieces, text[position:]])
+
+
+# What is taken out may have hidden something: "cvv 123,4539…" reads "cvv 123" only without the card number.
+_PASSES = 4
+
+
 @dataclass(frozen=True, slots=True)
 class _Cleaner:
     """Takes out of each part of one email what has to go, and counts it by kind."""
@@ -69,19 +81,28 @@ class _Cleaner:
     cards: bool  # the email speaks of cards
 
     def text(self, text: str) -> tuple[str, Counter[str]]:
-        pieces, position, finds = [], 0, self.finds(text)
-        for find in finds:
-            pieces += [text[position : find.start], f"[{find.kind} removed]"]
-            position = find.end
-        return "".join([*pieces, text[position:]]), Counter(find.kind for find in finds)
+        counts: Counter[str] = Counter()
+        for _ in range(_PASSES):
+            finds = self.finds(text)
+            if not finds:
+                break
+            counts.update(find.kind for find in finds)
+            text = _without(finds, text)
+        return text, counts
 
     def html(self, markup: str) -> tuple[str, Counter[str]]:
         """Finds them in the text as it is shown, where entities and tags part them no more; the tags stay."""
-        pieces = list(_pieces(markup))
-        finds = self.finds("".join(piece.shown for piece in pieces))
-        if not finds and not may_hold_a_card(markup):
-            return markup, Counter()
-        return "".join(_rewritten(pieces, finds, self)), Counter(find.kind for find in finds)
+        counts: Counter[str] = Counter()
+        for _ in range(_PASSES):
+            pieces = list(_pieces(markup))
+            finds = self.finds("".join(piece.shown for piece in pieces))
+            if not finds and not may_hold_a_card(markup):
+                break
+            counts.update(find.kind for find in finds)
+            before, markup = markup, "".join(_rewritten(pieces, finds, self))
+            if markup == before:
+                break
+        return markup, counts
 
     def addresses(self, addresses: tuple[Address, ...]) -> tuple[Address, ...]:
         return tuple(replace(address, name=self.text(address.name)[0]) for address in addresses)

@@ -1,4 +1,4 @@
-"""Tickets as they appear in mail: a number, and a tag that only we can make."""
+"""What only our key can make: tickets as they appear in mail, keys of our mails, entries of the never-reply list."""
 
 import base64
 import hashlib
@@ -49,6 +49,19 @@ def read_message_id(value: str, domain: str, secret: bytes) -> int | None:
 def key(identity: str, kind: str, secret: bytes) -> str:
     """The same for the same email and kind, on every attempt and after every crash: 32 hex digits."""
     return hmac.new(secret, f"{kind}\0{identity}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def suppression_hashes(address: str, secret: bytes) -> frozenset[str]:
+    """What the never-reply list may know an address by: itself, its domain, and the domains above that."""
+    labels = address.lower().rpartition("@")[2].split(".")
+    domains = (".".join(labels[start:]) for start in range(len(labels)))
+    return frozenset(suppression_hash(one, secret) for one in (address, *domains))
+
+
+def suppression_hash(address_or_domain: str, secret: bytes) -> str:
+    """An entry of the never-reply list: whoever reads the journal without our key does not learn who is on it."""
+    name = address_or_domain.strip().lower().removeprefix("@")
+    return hmac.new(secret, f"suppressed\0{name}".encode(), hashlib.sha256).hexdigest()
 
 
 def _signature(number: int, secret: bytes) -> str:

@@ -29,13 +29,13 @@ _EARLIER = re.compile(
     r"^[ \t]*+(?:>"
     r"|[-_=*]{3,}+.{0,60}(?:original|forward|weitergeleitet|transf|reenviad|inoltrat|mensaje|message|nachricht)"
     r"|begin forwarded message|anfang der weitergeleiteten"
-    r"|(?:from|von|de|da|van|från|fra|od|差出人|发件人)[ \t]?[::][ \t]?\S"
+    r"|(?:from|von|de|da|van|från|fra|od|差出人|发件人)[ \t]?[:\uff1a][ \t]?\S"
     r"|(?:on|am|le|el|il|em|op|den|dnia)\b.{6,120}"
     r"(?:wrote|schrieb|a écrit|escribió|ha scritto|escreveu|schreef|skrev|napisał\w*)\s?:?\s*$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _ANSWERED_OR_FORWARDED = re.compile(
-    r"\s*(?:re|aw|sv|vs|antw|rif|res|odp|fwd?|wg|tr|rv|enc|doorst|vb|vl|pd|回复|转发|返信|転送)\s*(?:\[\d+\])?\s*[::]",
+    r"\s*(?:re|aw|sv|vs|antw|rif|res|odp|fwd?|wg|tr|rv|enc|doorst|vb|vl|pd|回复|转发|返信|転送)\s*(?:\[\d+\])?\s*[:\uff1a]",
     re.IGNORECASE,
 )
 
@@ -75,7 +75,7 @@ _ASKS = _any(
     r"\b(?:cómo|por qué|pueden?|podrían?)\b[^.!]{0,200}\?|\bpor favor,? (?:ayud|activ|desactiv|cambi|indiqu|confirm)",
     r"\b(?:come|perché|potete|potreste)\b[^.!]{0,200}\?|\b(?:como|podem|poderiam)\b[^.!]{0,200}\?",
     r"\b(?:hoe|waarom|kunt u|kunnen jullie)\b[^.!]{0,200}\?|\b(?:hur|hvordan|kan ni|kan i|kan dere)\b[^.!]{0,200}\?",
-    r"\b(?:jak|czy|dlaczego)\b[^.!]{0,200}\?|でしょうか|教えて|吗[??]|请问|어떻게",
+    r"\b(?:jak|czy|dlaczego)\b[^.!]{0,200}\?|でしょうか|教えて|吗[?\uff1f]|请问|어떻게",
 )
 
 
@@ -134,7 +134,9 @@ _FOREIGN_ABSENCE_SUBJECT = _subject(
     r"(?:автоматичен отговор|автоматична відповідь|автовідповідь|автоматический ответ)\s*:",
     r"(?:رد تلقائي|תשובה אוטומטית|स्वचालित उत्तर|ตอบกลับอัตโนมัติ|자동 ?(?:회신|응답))\s*:",
 )
-_IN_FRONT = re.compile(r"\s*(?:$|[^\n::?]{0,60}[::]|(?:until|till|from|bis|ab|jusqu|hasta|fino|até|tot|til|do)\b|\d)")
+_IN_FRONT = re.compile(
+    r"\s*(?:$|[^\n:\uff1a?]{0,60}[:\uff1a]|(?:until|till|from|bis|ab|jusqu|hasta|fino|até|tot|til|do)\b|\d)"
+)
 # Somebody says of himself that he is away, or of a colleague that she has left.
 _AWAY = _any(
     r"\b(?:i am|i'm|i will be|i'll be|we are|we're|currently|am) (?:\w+ ){0,3}(?:be )?"
@@ -157,20 +159,8 @@ _AWAY = _any(
     r"不在|休暇|休業|出張中|外出中|お休みを|休假|出差|부재|휴가|в отпуске|отсутств|вне офиса",
 )
 _AWAY_ROOTS = (
-    *(
-        "leave",
-        "vacation",
-        "holiday",
-        "out ",
-        " trip",
-        "away",
-        "not reading",
-        "travel",
-        "the office",
-        "pto",
-        "ooo",
-        "sabbatical",
-    ),
+    *("leave", "vacation", "holiday", "out ", " trip", "away", "not reading", "travel", "the office", "pto", "ooo"),
+    *("sabbatical", "left ", "checking", "answering"),
     *("unavailable", "no longer", "has left", "urlaub", "abwesen", "außer haus", "elternzeit", "erreichbar", "büro"),
     *("unterwegs", "congé", "vacances", "absent", "bureau", "déplacement", "vacaciones", "oficina", "ausente", "fuera"),
     *("ferie", "fuori", "assent", "férias", "fora", "licença", "afwezig", "vakantie", "verlof", "kantoor", "semester"),
@@ -425,7 +415,7 @@ _MEETING_SUBJECT = _subject(
     r"(?:accepté|refusé|provisoire|aceptad[ao]|rechazad[ao]|provisional|accettato|rifiutato|provvisorio)\s*:",
     r"(?:aceit[ao]|recusad[ao]|provisóri[ao]|geaccepteerd|geweigerd|voorlopig)\s*:",
     r"(?:accepterat|avböjt|accepteret|afvist|godtatt|avslått|hyväksytty|hylätty|zaakceptowano|odrzucono)\s*:",
-    r"(?:承諾|辞退|仮承諾|已接受|已谢绝)\s*[::]",
+    r"(?:承諾|辞退|仮承諾|已接受|已谢绝)\s*[:\uff1a]",
 )
 _MEETING = re.compile(
     r"\b(?:accepted|declined) (?:your|this|the) (?:invitation|meeting|event)"
@@ -544,7 +534,7 @@ def newsletter(text: str) -> bool:
 
 _SERVICE_NAMES = re.compile(
     r"(?:.*[._+-])?(?:notif(?:y|ications?|ier)|alerts?|auto(?:mated|mailer|reply|responder|confirm)|robot|cron|nagios"
-    r"|zabbix|icinga|jenkins|jira|confluence|gitlab|bugzilla|newsletters?|www-data|apache|nobody)(?:[._+-].*)?",
+    r"|zabbix|icinga|jenkins|jira|confluence|gitlab|bugzilla|newsletters?)(?:[._+-].*)?",
     re.IGNORECASE,
 )
 _SERVICE_SUBJECT = _subject(
