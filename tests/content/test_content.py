@@ -89,6 +89,11 @@ def test_the_button_with_an_ellipsis_survives() -> None:
         ("faq/reset-password.md", "Navigate", "Go", "its source has changed"),
         ("faq/reset-password.md", "review_by = 2027", "review_by = 2025", "is not after reviewed_on"),
         ("texts/reply.txt.j2", "{% if team %}", "{% if team }", "correct the template"),
+        ("texts/reply.txt.j2", "{{ ticket }}", "{{ tickett }}", "'tickett' is undefined"),
+        ("texts/next.html.j2", "{{ detail }}", "{{ detail | shout }}", "No filter named 'shout'"),
+        ("policy.toml", 'address = "billing@teams.example"', 'address = "CSP.support@insight.com"', "would come back"),
+        ("policy.toml", "attempts = 3 ", "attempts = 0 ", "attempts = 0 has to be 1 or more"),
+        ("policy.toml", "[folders]", "[mailbox]\nsettings = 'X'\n[folders]", "has to be [[mailbox]]"),
     ],
 )  # fmt: skip
 def test_every_mistake_has_its_sentence(config: Path, file: str, old: str, new: str, sentence: str) -> None:
@@ -100,8 +105,19 @@ def test_every_mistake_has_its_sentence(config: Path, file: str, old: str, new: 
 def test_all_mistakes_are_told_at_once(config: Path) -> None:
     edit(config / "policy.toml", "max_age_hours", "max_age_ours")
     edit(config / "faq/reset-password.md", "## Answer", "## Reply")
+    edit(config / "faq/add-admin.md", 'action = "answer"', 'action = "answer"\nteam = "x"')
     (config / "texts/reply.html.j2").unlink()
     assert len(problems(config)) == 3
+
+
+def test_a_text_that_another_includes_is_missed(config: Path) -> None:
+    (config / "texts/foot.txt.j2").unlink()
+    assert problems(config) == ["texts/foot.txt.j2: is missing, and another text includes it; add it"]
+
+
+def test_addresses_are_compared_without_regard_to_case(config: Path) -> None:
+    edit(config / "policy.toml", '["csp.support@insight.com"]', '["CSP.Support@Insight.com"]')
+    assert read_content(config).policy.own_addresses == {"csp.support@insight.com"}
 
 
 def test_a_missing_folder_is_a_sentence(tmp_path: Path) -> None:

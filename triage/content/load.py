@@ -8,8 +8,9 @@ from pathlib import Path
 
 from triage.content.faq_file import read_entries
 from triage.content.lint import lint
-from triage.content.policy_file import read_policy
+from triage.content.policy_file import FILE, read_policy
 from triage.content.problems import ContentError, Problem
+from triage.content.rehearse import rehearse
 from triage.core.compose import TEXTS, Texts, check_text
 from triage.core.policy import Entry, Policy
 
@@ -31,8 +32,9 @@ def read_content(folder: Path) -> Content:
     policy = read_policy(folder, problems)
     entries = read_entries(folder, problems)
     texts = _read_texts(folder, problems)
-    if policy is not None:
-        problems.extend(lint(entries, policy))
+    problems.extend(lint(entries, policy))
+    if policy is not None and entries and not any(problem.file.startswith(("texts", FILE)) for problem in problems):
+        problems.extend(rehearse(texts, policy, entries))
     if problems or policy is None:
         raise ContentError(str(folder), problems)
     return Content(
@@ -69,7 +71,11 @@ def _read_texts(folder: Path, problems: list[Problem]) -> dict[str, str]:
     texts = {}
     for path in sorted((folder / "texts").glob("*.j2")):
         name = path.name.removesuffix(".j2")
-        texts[name] = path.read_text(encoding="utf-8")
+        try:
+            texts[name] = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            problems.append(Problem(f"texts/{path.name}", f"is not UTF-8 at byte {error.start}; save it as UTF-8"))
+            continue
         if error := check_text(texts[name]):
             problems.append(Problem(f"texts/{path.name}", error))
     for name in TEXTS:

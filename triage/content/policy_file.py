@@ -1,5 +1,6 @@
 """``policy.toml`` to a Policy."""
 
+import dataclasses
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,10 @@ def read_policy(folder: Path, problems: list[Problem]) -> Policy | None:
     }
     if len(problems) > before:
         return None
-    top = tables.get("service", {}) | tables.get("calibration", {})
+    top = _in_lower_case(tables.get("service", {})) | tables.get("calibration", {})
+    if isinstance(tables.get("mailbox"), dict):
+        problems.append(Problem(FILE, "[mailbox] has to be [[mailbox]]: a list with one table for each mailbox"))
+        return None
     if "mailbox" in tables:
         top["mailbox_settings"] = [str(table.get("settings", "")) for table in tables["mailbox"]]
     policy = build(Policy, top | nested, FILE, "[service]", problems)
@@ -52,6 +56,16 @@ def _tables(path: Path, problems: list[Problem]) -> dict[str, Any] | None:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         problems.append(Problem(FILE, f"is not TOML: {error}; correct that line"))
     return None
+
+
+def _in_lower_case(service: dict[str, Any]) -> dict[str, Any]:
+    """Addresses and domains are compared without regard to case."""
+    return {
+        key: [value.lower() if isinstance(value, str) else value for value in values]
+        if isinstance(values, list)
+        else values
+        for key, values in service.items()
+    }
 
 
 def _named(cls: type[Any], tables: dict[str, Any], section: str, problems: list[Problem]) -> dict[str, Any]:
@@ -86,9 +100,19 @@ def _check(policy: Policy, problems: list[Problem]) -> None:
         if topic.team not in policy.teams:
             bad(f'topic {topic.id} names team "{topic.team}"; known teams: {known}')
     for team in policy.teams.values():
+        if team.address.lower() in policy.own_addresses:
+            bad(f"team {team.id} has our own address {team.address}: its tickets would come back; give the team's own")
         _check_team(team, bad)
-    if not 0 < policy.target_wrong < 1:
-        bad(f"[calibration]: target_wrong = {policy.target_wrong} has to lie between 0 and 1, e.g. 0.05")
+    _check_figures(policy, bad)
+
+
+def _check_figures(policy: Policy, bad: Any) -> None:
+    for name in ("target_wrong", "calibration_confidence"):
+        if not 0 < getattr(policy, name) < 1:
+            bad(f"[calibration]: {name} = {getattr(policy, name)} has to lie between 0 and 1, e.g. 0.05 and 0.95")
+    for field in dataclasses.fields(policy.limits):
+        if getattr(policy.limits, field.name) < 1:
+            bad(f"[limits]: {field.name} = {getattr(policy.limits, field.name)} has to be 1 or more")
 
 
 def _check_team(team: Team, bad: Any) -> None:

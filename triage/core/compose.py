@@ -8,13 +8,13 @@ from email.message import EmailMessage
 from functools import cached_property
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined, TemplateSyntaxError
+from jinja2 import FunctionLoader, Environment, StrictUndefined, TemplateSyntaxError
 
 from triage.core import ticket as tickets
 from triage.core.conversation import correspondent, is_colleague
 from triage.core.decide import WARNINGS
 from triage.core.decision import Decision, Draft, DraftKind, Sentence
-from triage.core.hours import as_customers_read_it, read_by
+from triage.core.hours import as_customers_read_it, office_hours, read_by
 from triage.core.mail import Mail, Trimmed
 from triage.core.mime import message, one_line, references
 from triage.core.policy import Action, Entry, Policy, Team
@@ -37,13 +37,17 @@ class Texts:
     @cached_property
     def _environment(self) -> Environment:
         return Environment(
-            loader=DictLoader(dict(self.templates)),
+            loader=FunctionLoader(self._source),
             autoescape=lambda name: bool(name and name.endswith(".html")),  # noqa: S701 - plain text must not be
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
+
+    def _source(self, name: str) -> tuple[str, str, None] | None:
+        """Source and name: an error then says in which text it is."""
+        return (self.templates[name], name, None) if name in self.templates else None
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
         return self._environment.get_template(name).render(values)
@@ -178,6 +182,7 @@ def _values(case: Case, house: House) -> dict[str, Any]:
         "sensitive": decision.sensitive,
         "redacted": [redaction.kind for redaction in case.mail.redactions],
         "read_by": _read_by(reader, case.now),
+        "hours": office_hours(reader),
         "privacy_url": policy.privacy_url,
         "language": case.language if house.texts.has(f"acknowledgement.{case.language}.txt") else "en",
     }

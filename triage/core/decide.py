@@ -9,11 +9,14 @@ from triage.core.conversation import answers_customer, colleague_wrote
 from triage.core.decision import Decision, Reason
 from triage.core.details import find_details
 from triage.core.lookalike import look_alikes
-from triage.core.mail import Authentication, Conversation, Mail, Objection, Severity, Trimmed
+from triage.core.mail import Authentication, Conversation, Details, Mail, Objection, Severity, Trimmed
 from triage.core.policy import Action, Entry, Policy
 from triage.core.prediction import Prediction
 
 ANSWERED_LANGUAGES = frozenset({"en", ""})  # languages with vetted texts; "" is too short to tell
+UNREADABLE = frozenset({"malformed", "encrypted", "rule-failed"})  # then the classifier has not seen all of it
+LEAST_MASS = 0.1  # of probability for a team; below it the default team looks
+LEAST_TOPIC = 0.5  # probability of a topic that the customer is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,10 @@ def decide(
     obstacle = _obstacle(prediction, conversation, rules)
     if conversation.person_involved:
         withheld = True
-    if obstacle is None and prediction.nothing_asked:
+    read = prediction.language in ANSWERED_LANGUAGES and not UNREADABLE & {objection.code for objection in objections}
+    if obstacle is None and prediction.nothing_asked and read:
         return Decision(Action.IGNORE, reply=False, reasons=(*heard, *_nothing_asked(prediction)))
-    if obstacle is None and not withheld:
+    if obstacle is None and not withheld and not prediction.nothing_asked:
         decision = _answer(trimmed, prediction, rules, heard)
     else:
         told = _told_before(conversation)
@@ -103,7 +107,7 @@ def _obstacle(prediction: Prediction, conversation: Conversation, rules: Rules) 
         )
     if prediction.failure:
         return Reason("no-prediction", prediction.failure)
-    if prediction.nothing_asked:
+    if prediction.nothing_asked and prediction.language in ANSWERED_LANGUAGES:
         return None
     if prediction.language not in ANSWERED_LANGUAGES:
         return Reason("language", f'the email is in language "{prediction.language}", for which no answer is vetted')
@@ -134,7 +138,10 @@ def _nothing_asked(prediction: Prediction) -> tuple[Reason, ...]:
 def _answer(trimmed: Trimmed, prediction: Prediction, rules: Rules, heard: Sequence[Reason]) -> Decision:
     entries = [rules.entries[intent] for intent in prediction.intents]
     topics = [rules.policy.topics[topic] for topic in prediction.topics if topic in rules.policy.topics]
-    teams = [topic.team for topic in topics] + [entry.team for entry in entries if entry.action.routes]
+    routed = [entry for entry in entries if entry.action.routes]
+    teams = [*(topic.team for topic in topics), *(entry.team for entry in routed)]
+    if len(topics) < len(prediction.topics):  # a topic that policy.toml does not know is for a person all the same
+        teams.append(rules.policy.default_team)
     reasons = [
         *heard,
         Reason("answers", f"asks about {', '.join(prediction.intents)}; sure enough at {prediction.confidence:.0%}"),
@@ -149,7 +156,7 @@ def _answer(trimmed: Trimmed, prediction: Prediction, rules: Rules, heard: Seque
         topics=tuple(topic.id for topic in topics),
         team=teams[0] if teams else None,
         details=find_details([detail for entry in entries for detail in entry.details], trimmed),
-        sensitive=any(entry.sensitive for entry in entries) or any(topic.sensitive for topic in topics),
+        sensitive=any(value.sensitive for value in (*topics[:1], *routed)) if teams else False,
         reasons=tuple(reasons),
     )
 
@@ -165,12 +172,13 @@ def _route(
 ) -> Decision:
     team, topics = _team(prediction, conversation, rules)
     wanted = [detail for intent in prediction.intents[:1] for detail in _details_of(intent, rules)]
+    given = find_details(wanted, trimmed)
     return Decision(
         action=Action.ROUTE,
         topics=topics,
         team=team,
         reply=reply,
-        details=find_details(wanted, trimmed),
+        details=Details(found=given.found),  # what is missing is asked for only where we know what is wanted
         sensitive=_is_sensitive(prediction, topics, rules),
         reasons=(*why, *(Reason("evidence", line) for line in prediction.evidence)),
     )
@@ -203,7 +211,8 @@ def _team(prediction: Prediction, conversation: Conversation, rules: Rules) -> t
             topics.append(guess.id)
         elif (entry := rules.entries.get(guess.id)) and entry.team:
             mass[entry.team] += guess.probability
-    if not mass:
+    team = max(mass, key=lambda name: mass[name], default="")
+    if mass[team] < LEAST_MASS:
         return conversation.team if conversation.team in policy.teams else policy.default_team, ()
-    team = max(mass, key=lambda name: mass[name])
-    return team, tuple(topic for topic in topics if policy.topics[topic].team == team)[:1]
+    likely = (topic for topic in topics if policy.topics[topic].team == team)
+    return team, tuple(topic for topic in likely if prediction.probability(topic) >= LEAST_TOPIC)[:1]

@@ -29,3 +29,15 @@ def read_by(team: Team, now: datetime) -> datetime:
 def as_customers_read_it(moment: datetime) -> str:
     """E.g. "Monday 30 November, 14:00 (MST)": no month-day order to mistake."""
     return f"{moment:%A} {moment.day} {moment:%B, %H:%M (%Z)}"
+
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def office_hours(team: Team) -> str:
+    """When people of the team read, e.g. "Monday to Friday, 08:00 to 17:00 (Phoenix time)"."""
+    days = sorted(team.weekdays)
+    together = days == list(range(days[0], days[-1] + 1)) and len(days) > 1
+    named = f"{_DAYS[days[0]]} to {_DAYS[days[-1]]}" if together else ", ".join(_DAYS[day] for day in days)
+    place = team.timezone.rpartition("/")[2].replace("_", " ")
+    return f"{named}, {team.opens:%H:%M} to {team.closes:%H:%M} ({place} time)"
