@@ -1,5 +1,6 @@
 # The menu. Two commands do everything: `make demo` and `make test`.
-.PHONY: help setup demo test check check-leak bench-understanding bench-intents bench-mail lock clean
+.PHONY: help setup demo test test-crash check check-leak bench-understanding bench-intents bench-mail bench-reliability \
+	lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,9 @@ help:
 	@echo "make test    set up everything that the tests need, and run them"
 	@echo "make setup   make $(VENV) with the command $(BIN)/triage"
 	@echo "make check   format, lint, types, architecture"
+	@echo "make test-crash     kill the worker KILLS=300 times over EMAILS=1000 emails (SEED=1); one line of JSON"
 	@echo "make bench-understanding | bench-intents | bench-mail    print figures beside their floors and aims, as JSON"
+	@echo "make bench-reliability    the same for kills, latency and memory; FULL=1 takes about two hours"
 	@echo "make lock    write the lock files anew (maintainers; needs uv)"
 	@echo "make clean   remove what the commands made"
 
@@ -42,6 +45,15 @@ test: $(VENV)/test.done
 	@sh tests/servers/debian.sh test
 	$(BIN)/python -m pytest
 
+KILLS ?= 300
+EMAILS ?= 1000
+SEED ?= 1
+WORKERS ?= 1
+
+test-crash: $(VENV)/test.done
+	@sh tests/servers/debian.sh test
+	$(BIN)/python -m tests.crash --kills $(KILLS) --emails $(EMAILS) --seed $(SEED) --workers $(WORKERS)
+
 check-leak: setup
 	@test -n "$(DEV)" || { echo "make check-leak DEV=PATH: name the labelled emails that we measure with" >&2; exit 2; }
 	$(BIN)/python -m triage.classifier.leak models/examples/*.jsonl -- $(DEV)
@@ -62,6 +74,10 @@ bench-intents: setup
 
 bench-mail: setup
 	$(BIN)/python -m tests.bench.mail $(CASES)
+
+bench-reliability: $(VENV)/test.done
+	@sh tests/servers/debian.sh test
+	$(BIN)/python -m tests.bench.reliability --model $(MODEL) --seed $(SEED) $(if $(FULL),--full)
 
 # --- for developers ---------------------------------------------------------------------------------------------------
 

@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.servers.dovecot import DovecotServer
 from tests.servers.recording_smtp import RecordingSmtp
+
+# The same examples in every run; how long one takes says something about the machine, not about the code.
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

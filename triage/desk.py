@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Protocol
 
+from triage.core.bounce import Bounce, read_bounce
 from triage.core.decide import Rules, decide
 from triage.core.decision import Decision, Reason
 from triage.core.guard import guard
-from triage.core.mail import Conversation, Mail, Objection, SenderHistory, Trimmed
+from triage.core.mail import Conversation, Mail, Objection, SenderHistory, Severity, Trimmed
 from triage.core.parse import parse
 from triage.core.policy import Action, Entry, Mode, Policy
 from triage.core.prediction import Prediction
@@ -29,6 +30,7 @@ class Read:
     mail: Mail  # redacted
     trimmed: Trimmed
     prediction: Prediction
+    bounce: Bounce | None = None  # where it is a report that a mail could not be delivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class Considered:
     prediction: Prediction
     objections: tuple[Objection, ...]
     decision: Decision
+
+    @property
+    def by_machine(self) -> bool:
+        return any(objection.severity is Severity.MACHINE for objection in self.objections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Desk:
         """Parse, redact, trim, understand. Card numbers are gone before anything else sees the text."""
         mail = redact(parse(raw, complete=complete))
         trimmed = trim(mail)
-        return Read(mail, trimmed, self.classifier.predict(mail, trimmed))
+        return Read(mail, trimmed, self.classifier.predict(mail, trimmed), read_bounce(raw, mail))
 
     def decide(
         self, read: Read, conversation: Conversation, history: SenderHistory, received_at: datetime, now: datetime

@@ -1,4 +1,8 @@
-"""Builds the real parts from settings and ``config/``: the only place that chooses implementations."""
+"""Builds the real parts from settings and ``config/``: the only place that chooses implementations.
+
+What a part is made of is imported where it is built: whoever decides needs no database and no mail server, whoever asks
+the journal needs no classifier. All of it together takes 1.5 s and 200 MB (measured), most commands a fifth of that.
+"""
 
 import os
 import secrets
@@ -7,31 +11,36 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from triage.classifier.examples import count_intents, read_examples, training_files
-from triage.classifier.predict import load_classifier, model_folder
 from triage.content.load import Content, read_content
 from triage.core.compose import House
-from triage.desk import Desk
-from triage.journal.opening import Journal, open_journal
-from triage.journal.schema import upgrade
-from triage.mailroom.imap import ImapMailbox
-from triage.mailroom.login import Password, Security, Server
-from triage.mailroom.smtp import SmtpSender
-from triage.mailroom.watch import Watcher
 from triage.settings import MailboxSettings, ServiceSettings, SettingsError
-from triage.worker import Worker
+
+if TYPE_CHECKING:
+    from triage.desk import Desk
+    from triage.journal.opening import Journal
+    from triage.mailroom.login import Server
+    from triage.mailroom.ports import Mailbox
+    from triage.worker import Worker
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
-def build_desk(content: Content, service: ServiceSettings) -> Desk:
+def build_desk(content: Content, service: ServiceSettings) -> "Desk":
     """Everything that decides. A missing or damaged model gives a desk that hands every email over."""
+    from triage.classifier.predict import load_classifier
+    from triage.desk import Desk
+
     return Desk(load_classifier(service.models_dir, service.model), content.policy, content.entries)
 
 
-def build_journal(service: ServiceSettings) -> Journal:
+def build_journal(service: ServiceSettings) -> "Journal":
     """The journal, its tables brought up to date."""
+    from triage.journal.opening import open_journal
+    from triage.journal.schema import upgrade
+
     upgrade(service.database_url, MIGRATIONS)
     return open_journal(service.database_url)
 
@@ -48,8 +57,13 @@ def build_house(content: Content, service: ServiceSettings, mailbox_address: str
 
 
 def build_worker(
-    mailbox: MailboxSettings, service: ServiceSettings, content: Content, desk: Desk, journal: Journal
-) -> Worker:
+    mailbox: MailboxSettings, service: ServiceSettings, content: Content, desk: "Desk", journal: "Journal"
+) -> "Worker":
+    from triage.mailroom.imap import ImapMailbox
+    from triage.mailroom.smtp import SmtpSender
+    from triage.mailroom.watch import Watcher
+    from triage.worker import Worker
+
     imap = imap_server(mailbox)
     return Worker(
         address=mailbox.mailbox_address,
@@ -69,10 +83,17 @@ def build_worker(
     )
 
 
-def connect_first(mailbox: MailboxSettings, journal: Journal) -> None:
+def build_inbox(mailbox: MailboxSettings) -> "Mailbox":
+    """The mailbox alone, to look into."""
+    from triage.mailroom.imap import ImapMailbox
+
+    return ImapMailbox(imap_server(mailbox))
+
+
+def connect_first(mailbox: MailboxSettings, journal: "Journal") -> None:
     """A mailbox that was never connected gets its watermark: mail that it has by now is never answered."""
     if journal.mailboxes.get(mailbox.mailbox_address) is None:
-        inbox = ImapMailbox(imap_server(mailbox))
+        inbox = build_inbox(mailbox)
         status = inbox.status()
         inbox.close()
         now = datetime.now(UTC)
@@ -109,7 +130,9 @@ def training_counts(models_dir: Path) -> dict[str, int]:
     return dict(count_intents(example for path in files for example in read_examples(path)))
 
 
-def imap_server(mailbox: MailboxSettings) -> Server:
+def imap_server(mailbox: MailboxSettings) -> "Server":
+    from triage.mailroom.login import Password, Security, Server
+
     user = mailbox.imap_user or mailbox.mailbox_address
     return Server(
         host=mailbox.imap_host,
@@ -120,7 +143,9 @@ def imap_server(mailbox: MailboxSettings) -> Server:
     )
 
 
-def smtp_server(mailbox: MailboxSettings) -> Server:
+def smtp_server(mailbox: MailboxSettings) -> "Server":
+    from triage.mailroom.login import Password, Security, Server
+
     password = mailbox.smtp_password.get_secret_value()
     return Server(
         host=mailbox.smtp_host,
@@ -129,15 +154,3 @@ def smtp_server(mailbox: MailboxSettings) -> Server:
         login=Password(mailbox.smtp_user, password) if mailbox.smtp_user else None,
         ca_file=mailbox.ca_file,
     )
-
-
-__all__ = [
-    "build_desk",
-    "build_house",
-    "build_journal",
-    "build_worker",
-    "connect_first",
-    "model_folder",
-    "read_config",
-    "training_counts",
-]

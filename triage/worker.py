@@ -7,19 +7,25 @@ may die at any moment and the next one goes on from the journal.
 import hashlib
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 
+from triage.core.bounce import Bounce
 from triage.core.compose import Case, House, compose
-from triage.core.decision import Decision, Reason
+from triage.core.conversation import colleague_wrote, correspondent, read_claim
+from triage.core.decision import Decision, DraftKind, Reason
+from triage.core.machine import auto_submitted
 from triage.core.mail import Conversation, Mail, SenderHistory, Trimmed
+from triage.core.parse import parse
 from triage.core.policy import Action, Mode
-from triage.core.ticket import read_message_id, read_tag
+from triage.core.ticket import suppression_hashes
 from triage.desk import Considered, Desk, Read, as_entries_allow
+from triage.journal.database import JournalError
 from triage.journal.mailboxes import Mailbox as Standing
 from triage.journal.opening import Journal
 from triage.journal.outbox import Result
@@ -27,7 +33,7 @@ from triage.journal.owed import OutboxRow, Owed
 from triage.journal.record import EmailRecord, Intake
 from triage.journal.retry import DELIVERY
 from triage.journal.states import State, Verdict
-from triage.mailroom.ports import Delivery, Fetched, Mailbox, MailError, Outcome, Outgoing, Sender
+from triage.mailroom.ports import Delivery, Fetched, FolderStatus, Mailbox, MailError, Outcome, Outgoing, Sender
 
 log = logging.getLogger("triage")
 
@@ -87,6 +93,7 @@ class Worker:
         """Take in what is new in the inbox. Returns how many emails. Raises MailError, JournalError."""
         if self.ceiling() is Mode.OFF or self.journal.service.mode() is Mode.OFF:
             return 0
+        self._follow_sent()
         status = self.inbox.status()
         standing = self._standing(status.uidvalidity, status.uidnext)
         taken = 0
@@ -158,8 +165,8 @@ class Worker:
             return None, f"its {one.size:,} bytes are more than the {limits.max_bytes:,} of policy.toml", 0.0
         try:
             read = self.desk.read(one.raw, complete=one.complete)
-        except Exception as error:  # one bad email never stops the next one
-            log.exception("UID %s of %s could not be read", one.uid, self.address)
+        except Exception as error:  # noqa: BLE001 - one bad email never stops the next one
+            log.error("UID %s of %s could not be read: %s", one.uid, self.address, whence(error))
             return None, f"our own error while reading it: {type(error).__name__}", 0.0
         return read, "", (time.perf_counter() - started) * 1000
 
@@ -170,8 +177,8 @@ class Worker:
             return self._fail(intake, one, trouble, fetched_at)
         try:
             return self._decide(intake, one, read, fetched_at, milliseconds)
-        except Exception as error:  # one bad email never stops the next one
-            log.exception("UID %s of %s could not be recorded", one.uid, self.address)
+        except Exception as error:  # noqa: BLE001 - one bad email never stops the next one
+            log.error("UID %s of %s could not be recorded: %s", one.uid, self.address, whence(error))
             return self._fail(intake, one, f"our own error while deciding: {type(error).__name__}", fetched_at)
 
     def _decide(self, intake: Intake, one: Fetched, read: Read, fetched_at: datetime, milliseconds: float) -> int:
@@ -179,8 +186,8 @@ class Worker:
         earlier = intake.earlier(read.mail)
         if earlier and (earlier.uid, earlier.uidvalidity) == (one.uid, intake.mailbox.uidvalidity):
             return 0
-        conversation = self._conversation(intake, read.mail)
         history = self._sender_history(intake, read.mail, now)
+        conversation = self._conversation(intake, read, history, now)
         considered = self.desk.decide(read, conversation, history, one.received_at, now)
         mode = self._mode(intake, one.received_at)
         decision, needs_approval = as_entries_allow(
@@ -188,12 +195,14 @@ class Worker:
         )
         ticket = None
         owed: list[Owed] = []
-        if earlier is None and mode.rank >= Mode.DRAFT.rank and decision.action is not Action.IGNORE:
-            ticket = conversation.ticket or intake.new_ticket(now)
-            identity = f"{self.address}|{intake.mailbox.uidvalidity}|{one.uid}|{read.mail.sha256}"
-            case = Case(read.mail, read.trimmed, decision, ticket, identity, now, read.prediction.language or "en")
-            held = needs_approval or (mode is Mode.DRAFT and decision.action.answers)
-            owed = [Owed(draft, held=held) for draft in compose(case, self.house)]
+        if earlier is None and mode.rank >= Mode.DRAFT.rank and not considered.by_machine:
+            ticket = conversation.ticket
+            if decision.action is not Action.IGNORE:
+                ticket = ticket or intake.new_ticket(now)
+                identity = f"{self.address}|{intake.mailbox.uidvalidity}|{one.uid}|{read.mail.sha256}"
+                case = Case(read.mail, read.trimmed, decision, ticket, identity, now, read.prediction.language or "en")
+                held = needs_approval or (mode is Mode.DRAFT and decision.action.answers)
+                owed = [Owed(draft, held=held) for draft in compose(case, self.house)]
         record = EmailRecord(
             uid=one.uid,
             mail=read.mail,
@@ -213,6 +222,8 @@ class Worker:
         )
         recorded = intake.record(record, owed, now=now) is not None
         if recorded:
+            if earlier is None:
+                self._follow_up(intake, read, considered, conversation, now)
             codes = ",".join(reason.code for reason in decision.reasons[:3])
             log.info(
                 "uid=%s ticket=%s action=%s team=%s why=%s", one.uid, ticket, decision.action, decision.team, codes
@@ -220,17 +231,44 @@ class Worker:
             self.watch(considered, mode)
         return int(recorded)
 
-    def _conversation(self, intake: Intake, mail: Mail) -> Conversation:
+    def _conversation(self, intake: Intake, read: Read, history: SenderHistory, now: datetime) -> Conversation:
         """By ids first, then by the ticket that our own Message-ID or subject tag names."""
-        secret, domain = self.house.secret, self.house.domain
-        named = (read_message_id(value, domain, secret) for value in (*mail.in_reply_to, *reversed(mail.references)))
-        signed = next((number for number in named if number is not None), None)
-        return intake.conversation(mail, signed=signed, tagged=read_tag(mail.subject, secret))
+        claim = read_claim(read.mail, self.house.domain, self.house.secret)
+        found = intake.conversation(read.mail, signed=claim.signed, tagged=claim.tagged)
+        if not history.to_sender_24h or read.mail.sender is None:
+            return found  # nothing went out to the sender that a machine could have answered
+        a_day_ago = now - timedelta(hours=24)
+        return replace(found, repeated=intake.wrote_alike(read.mail.sender.email, read.trimmed.text, a_day_ago))
 
     def _sender_history(self, intake: Intake, mail: Mail, now: datetime) -> SenderHistory:
-        if mail.sender is None:
+        recipient = correspondent(mail, self.house.policy)
+        if recipient is None:
             return SenderHistory()
-        return intake.sender_history(mail.sender.email, self.house.policy.limits.same_answer_hours, now)
+        hashes = suppression_hashes(recipient.email, self.house.secret)
+        return intake.sender_history(recipient.email, self.house.policy.limits.same_answer_hours, now, hashes)
+
+    def _follow_up(
+        self, intake: Intake, read: Read, considered: Considered, conversation: Conversation, now: datetime
+    ) -> None:
+        """What an email changes beyond itself: a mail of ours came back, a colleague took over, a customer is done."""
+        if considered.by_machine:
+            if read.bounce:
+                self._came_back(intake, read.bounce, now)
+            return
+        number = conversation.ticket
+        if number is None or read.mail.sender is None:
+            return
+        if colleague_wrote(read.mail, considered.objections, conversation, self.house.policy):
+            intake.person_wrote(number, None, read.mail.sender.email, now)
+        elif read.prediction.nothing_asked:
+            intake.close_ticket(number, now)
+
+    def _came_back(self, intake: Intake, bounce: Bounce, now: datetime) -> None:
+        """Anybody can write a delivery report that names a mail of ours. So all it does is to leave a mark."""
+        row = intake.ours(bounce.message_ids, bounce.keys)
+        if row is not None:
+            intake.bounced(row, bounce.sentence(row.recipient), now)
+            log.warning("outbox=%s ticket=%s came back status=%s", row.id, row.ticket, bounce.status or "?")
 
     def _mode(self, intake: Intake, received_at: datetime) -> Mode:
         """The lowest of policy, journal and STOP file; mail from before going live stays shadowed."""
@@ -265,6 +303,64 @@ class Worker:
         log.error("uid=%s parked after %s tries: %s", one.uid, tries, trouble)
         return int(intake.record(record, now=now) is not None)
 
+    # --- the folder Sent ----------------------------------------------------------------------------------------------
+
+    def _follow_sent(self) -> None:
+        """Look at what was sent since: before the inbox, so that no answer of ours crosses a person's."""
+        standing = self.journal.mailboxes.get(self.address)
+        if standing is None:
+            return
+        folder = self.house.policy.folders.sent
+        try:
+            status = self.inbox.folder_status(folder)
+            if standing.sent_scanned_to is None:
+                self._start_sent(status)
+            elif status is not None:
+                self._read_sent(folder, standing, status)
+        except JournalError:
+            raise
+        except MailError as error:  # the inbox may be in order all the same
+            log.warning("%s: what people sent could not be read: %s", self.address, error)
+        except Exception as error:  # noqa: BLE001 - a strange email in Sent must not stop the inbox
+            log.error("%s: what people sent could not be followed: %s", self.address, whence(error))
+
+    def _start_sent(self, status: FolderStatus | None) -> None:
+        """Older mail is in no ticket. A folder that is missing has all its emails still to come."""
+        with self.journal.intake(self.address) as intake:
+            if status is None:
+                intake.sent_read(None, 1)
+            else:
+                intake.sent_read(status.uidvalidity, status.uidnext)
+
+    def _read_sent(self, folder: str, standing: Standing, status: FolderStatus) -> None:
+        same_numbering = standing.sent_uidvalidity in (status.uidvalidity, None)
+        start = standing.sent_scanned_to if same_numbering else None  # numbered anew: all again, it changes nothing
+        for first in range(start or 1, status.uidnext, SCAN):
+            last = min(first + SCAN, status.uidnext) - 1
+            mails = [parse(one.raw, complete=False) for one in self.inbox.headers(folder, first, last)]
+            with self.journal.intake(self.address) as intake:
+                self._take_copies(intake, mails)
+                intake.sent_read(status.uidvalidity, last + 1)
+            if self.stopping.is_set():
+                return
+
+    def _take_copies(self, intake: Intake, mails: Sequence[Mail]) -> None:
+        """Of our mails we learn the id that their copy has; whatever else belongs to a ticket, a person wrote."""
+        now = self.now()
+        keys = {key: mail.message_id or "" for mail in mails for key in mail.header("x-triage-key")[:1]}
+        ours = intake.learn_copies(keys, now) if keys else set()
+        for mail in mails:
+            if ours.isdisjoint(mail.header("x-triage-key")) and not auto_submitted(mail, self.house.policy):
+                self._person_sent(intake, mail, now)
+
+    def _person_sent(self, intake: Intake, mail: Mail, now: datetime) -> None:
+        claim = read_claim(mail, self.house.domain, self.house.secret)
+        # Only we and our colleagues put mail into Sent: there a tag needs no known sender.
+        number = intake.conversation(mail, signed=claim.signed or claim.tagged).ticket
+        who = mail.sender.email if mail.sender else self.address
+        if number is not None and intake.found_in_sent(number, mail.message_id, who, now):
+            log.info("ticket=%s a person answered from the mailbox: silent from now on", number)
+
     # --- deliver ------------------------------------------------------------------------------------------------------
 
     def deliver(self) -> int:
@@ -274,30 +370,47 @@ class Worker:
             rows = self.journal.outbox.claim(
                 DELIVERIES, self.name, self.now(), self.claim_for, mailbox=self.address, ceiling=self.ceiling()
             )
-            if not rows:
+            done = self._send(rows)
+            tried += done
+            if done < len(rows) or not rows:
                 break
-            self._send([row for row in rows if not (row.in_doubt and self._found_in_sent(row))])
-            tried += len(rows)
         return tried
 
-    def _send(self, rows: list[OutboxRow]) -> None:
-        """Half of a claim's time is for sending: what is not begun by then is given back."""
+    def _send(self, rows: Sequence[OutboxRow]) -> int:
+        """One after the other, each only while nobody has said stop. Half of a claim's time is for that, the other half
+        for the attempt begun last; what is left is given back. Returns how many were tried."""
         deadline = time.monotonic() + self.claim_for.total_seconds() / 2
         for at, row in enumerate(rows):
-            if self.stopping.is_set() or time.monotonic() > deadline:
+            if self.stopping.is_set() or time.monotonic() > deadline or not self._may_send(row):
                 self.journal.outbox.release_claim(rows[at:], "given back before it was tried", self.now(), self.now())
-                return
-            outgoing = Outgoing(row.envelope_sender, row.recipient, row.raw or b"")
+                return at
             try:
-                (delivery,) = self.sender.send([outgoing])
+                result = self._found_in_sent(row) or self._attempt(row)
             except MailError as error:
                 again = self.now() + timedelta(seconds=30)
                 self.journal.outbox.release_claim(rows[at:], str(error), again, self.now())
                 raise
-            self.journal.outbox.record([self._result(row, delivery)], self.now())
-            log.info("outbox=%s ticket=%s kind=%s outcome=%s", row.id, row.ticket, row.kind, delivery.outcome)
+            self.journal.outbox.record([result], self.now())
+            log.info("outbox=%s ticket=%s kind=%s verdict=%s", row.id, row.ticket, row.kind, result.verdict)
+        return len(rows)
 
-    def _result(self, row: OutboxRow, delivery: Delivery) -> Result:
+    def _may_send(self, row: OutboxRow) -> bool:
+        """Asked right before every attempt: a stop counts at once, also for what is claimed already."""
+        mode = min(self.ceiling(), self.journal.service.mode(), key=lambda mode: mode.rank)
+        if mode is Mode.DRAFT and row.kind is DraftKind.REPLY:
+            return row.approved_at is not None
+        return mode.rank >= Mode.DRAFT.rank
+
+    def _attempt(self, row: OutboxRow) -> Result:
+        if row.raw is None:
+            return Result(row, Verdict.REFUSED, "its text was purged before it was sent")
+        try:
+            (delivery,) = self.sender.send([Outgoing(row.envelope_sender, row.recipient, row.raw)])
+        except MailError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one row that breaks us must not hold up the others
+            log.error("outbox=%s could not be sent: %s", row.id, whence(error))
+            delivery = Delivery(Outcome.UNKNOWN, f"our own error while sending: {type(error).__name__}")
         if delivery.outcome is Outcome.ACCEPTED:
             return Result(row, Verdict.ACCEPTED, delivery.answer)
         if delivery.outcome is Outcome.REFUSED:
@@ -307,19 +420,21 @@ class Worker:
         verdict = Verdict.UNKNOWN if delivery.outcome is Outcome.UNKNOWN else Verdict.DEFERRED
         return Result(row, verdict, delivery.answer, retry_at)
 
-    def _found_in_sent(self, row: OutboxRow) -> bool:
-        """An earlier attempt has no known outcome: where its copy is in Sent, it was accepted (RFC 1047)."""
+    def _found_in_sent(self, row: OutboxRow) -> Result | None:
+        """Where an earlier attempt has no known outcome and its copy is in Sent, it was accepted (RFC 1047). Where Sent
+        cannot be looked at, the row waits: sent again unseen it might arrive twice. None: go ahead."""
+        if not row.in_doubt:
+            return None
         try:
             copy = self.sent.find_sent(self.house.policy.folders.sent, row.key)
         except MailError as error:
-            log.warning("outbox=%s: Sent could not be searched: %s", row.id, error)
-            return False
+            retry_at = self.now() + timedelta(minutes=1)
+            return Result(row, Verdict.RELEASED, f"perhaps sent before; Sent could not be searched: {error}", retry_at)
         if copy is None:
-            return False
-        self.journal.outbox.accepted(row, "found in Sent", self.now())
-        if copy != row.message_id:
+            return None
+        if copy not in ("", row.message_id):
             self.journal.outbox.learn_sent_copy(row, copy, self.now())
-        return True
+        return Result(row, Verdict.ACCEPTED, "found in Sent")
 
     # --- settle -------------------------------------------------------------------------------------------------------
 
@@ -334,7 +449,10 @@ class Worker:
             State.PARKED: folders.parked,
         }
         moved = 0
-        while not self.stopping.is_set() and (finished := self.journal.history.to_put_away(self.address, 200)):
+        history = self.journal.history
+        while not self.stopping.is_set() and (
+            finished := history.claim_to_put_away(self.address, self.now(), self.claim_for, 200)
+        ):
             current = self.cabinet.status().uidvalidity
             for state, folder in names.items():
                 here = [one for one in finished if one.state is state]
@@ -342,13 +460,19 @@ class Worker:
                 if uids:
                     self.cabinet.move(uids, folder)
                 if here:
-                    self.journal.history.put_away([one.id for one in here], self.now())
+                    history.put_away([one.id for one in here], self.now())
             moved += len(finished)
         return moved
 
     def close(self) -> None:
         for part in (self.inbox, self.sent, self.cabinet, self.sender):
             part.close()
+
+
+def whence(error: Exception) -> str:
+    """Where an error of ours arose. Its own text may quote the email, which has no place in a log."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    return f"{type(error).__name__} in {', '.join(f'{Path(frame.filename).name}:{frame.lineno}' for frame in frames)}"
 
 
 def _batches(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:

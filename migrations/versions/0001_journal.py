@@ -25,6 +25,8 @@ def upgrade() -> None:
         sa.Column("last_error_at", sa.DateTime(timezone=True)),
         sa.Column("last_error", sa.Text()),
         sa.Column("errors_in_a_row", sa.Integer(), nullable=False),
+        sa.Column("sent_uidvalidity", sa.BigInteger()),
+        sa.Column("sent_scanned_to", sa.BigInteger()),
         sa.PrimaryKeyConstraint("address", name="pk_mailbox"),
     )
     op.create_table(

@@ -223,6 +223,47 @@ class TestMailbox:
         place.deliver(b"X-Triage-Key: reply-1\r\n\r\nHello\r\n")
         assert mailbox.find_sent("INBOX", "reply-1") == ""
 
+    def test_another_folder_has_a_status_of_its_own_where_it_exists(self, place: Place, mailbox: ImapMailbox) -> None:
+        assert mailbox.folder_status("Sent") is None
+        place.deliver(EMAIL)
+        mailbox.move(all_uids(mailbox), "Sent")
+        before = mailbox.folder_status("Sent")
+        assert before is not None
+        place.deliver(EMAIL)
+        mailbox.move(all_uids(mailbox), "Sent")
+        after = mailbox.folder_status("Sent")
+        assert after is not None
+        assert (after.uidvalidity, after.uidnext) == (before.uidvalidity, before.uidnext + 1)
+
+    def test_of_the_emails_in_another_folder_only_the_headers_are_read(
+        self, place: Place, mailbox: ImapMailbox
+    ) -> None:
+        for name in (b"One", b"Two", b"Three"):
+            place.deliver(EMAIL.replace(b"Invoice", name))
+        mailbox.move(all_uids(mailbox), "Sent")
+        first, *others = mailbox.headers("Sent", 1, 1000)
+        found = mailbox.headers("Sent", first.uid + 1, 1000)
+        assert found == others
+        assert [(one.uid, one.raw, one.complete) for one in found] == [
+            (first.uid + 1, b"From: ann@customer.example\r\nSubject: Two\r\n\r\n", False),
+            (first.uid + 2, b"From: ann@customer.example\r\nSubject: Three\r\n\r\n", False),
+        ]
+        assert mailbox.headers("Sent", first.uid + 3, 2000) == []
+        assert mailbox.headers("Sent", 3, 2) == []
+        with place.look() as client:
+            client.select_folder("Sent", readonly=True)
+            assert all(b"\\Seen" not in flags for flags in client.get_flags(client.search()).values())
+
+    def test_reading_another_folder_does_not_confuse_the_inbox(self, place: Place, mailbox: ImapMailbox) -> None:
+        place.deliver(EMAIL)
+        place.deliver(EMAIL.replace(b"Invoice", b"Other"))
+        first, second = all_uids(mailbox)
+        mailbox.move([first], "Sent")
+        mailbox.folder_status("Sent")
+        assert mailbox.uids(1, second) == [second]
+        mailbox.headers("Sent", 1, 1000)
+        assert [one.uid for one in mailbox.fetch([first, second], LIMIT)] == [second]
+
     def test_looking_elsewhere_does_not_confuse_the_inbox(self, place: Place, mailbox: ImapMailbox) -> None:
         place.deliver(EMAIL)
         place.deliver(EMAIL)

@@ -1,17 +1,19 @@
 import email
 import email.policy
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.values import NOW, SECRET, house, mail, policy
+from triage.content.load import read_content
 from triage.core import ticket as tickets
-from triage.core.compose import Case, compose, reply_subject
-from triage.core.decision import Decision, Draft, DraftKind
+from triage.core.compose import Case, House, compose, reply_subject
+from triage.core.decision import Decision, Draft, DraftKind, Reason
 from triage.core.hours import read_by
-from triage.core.mail import Address, Details, Mail, Redaction, Trimmed
+from triage.core.mail import Address, Attachment, Details, Mail, Redaction, Trimmed
 from triage.core.mime import one_line, references
 from triage.core.policy import Action, Team
 
@@ -52,6 +54,93 @@ def test_a_route_acknowledges_and_hands_over() -> None:
     assert handed["Reply-To"] == "ann@client.example, help@shop.example"
     (attached,) = handed.iter_attachments()
     assert attached.get_content().get_content().strip() == "How does it work?"
+
+
+REAL = read_content(Path(__file__).parents[2] / "config")
+
+
+def handed_over(received: Mail | None = None, **changes: object) -> tuple[email.message.EmailMessage, str]:
+    """A hand-over with the texts of config/, and its plain text."""
+    values: dict[str, object] = {"action": Action.ROUTE, "topics": ("billing-dispute",), "team": "billing"}
+    case = Case(
+        received or mail(),
+        Trimmed("I was charged twice.", signature="Ann"),
+        Decision(**(values | changes)),  # type: ignore[arg-type]
+        1042,
+        "box|1|7|abc",
+        NOW,
+    )
+    own = House(REAL.policy, REAL.entries, REAL.texts, "help@shop.example", b"k" * 32)
+    draft = compose(case, own)[-1]
+    assert draft.kind is DraftKind.HAND_OVER
+    return read(draft), plain(draft)
+
+
+def test_a_hand_over_shows_only_what_the_customer_may_read_in_a_quote_of_it() -> None:
+    reasons = (
+        Reason("look-alike-domain", "cl1ent.example is not client.example"),
+        Reason("authentication", "DMARC pass"),
+        Reason("evidence", "billing-dispute is likeliest with 71 %"),
+    )
+    message, text = handed_over(mail(reply_to=(Address("ann@elsewhere.example"),)), reasons=reasons)
+    html = message.get_body(("html",)).get_content()
+    for shown in (text, html):
+        assert "I was charged twice." in shown
+        assert "From outside: Ann" in shown
+        assert "This ticket has notes: read them before you reply." in shown
+        assert not any(hidden in shown for hidden in ("cl1ent", "DMARC", "71 %", "elsewhere.example"))
+    assert message["Reply-To"] == "ann@client.example, help@shop.example"
+    assert message["X-Auto-Response-Suppress"] == "DR, RN, NRN, OOF, AutoReply"
+    assert "notes" not in handed_over()[1]
+
+
+def test_a_hand_over_names_the_email_in_the_mailbox_and_attaches_it_redacted() -> None:
+    received = mail(
+        text="I was charged twice on [card number removed].",
+        attachments=(Attachment("invoice.pdf", "application/pdf", 900),),
+        redactions=(Redaction("card number", 1),),
+    )
+    message, text = handed_over(received)
+    where = "in the mailbox help@shop.example, sent 2026-11-25 15:00 UTC, Message-ID <one@client.example>."
+    assert where in text
+    assert "It has attachments: invoice.pdf" in text
+    assert "The email contained: card number. It was removed here." in text
+    (attached,) = message.iter_attachments()
+    assert attached.get_filename() == "CSP-1042.eml"
+    rebuilt = attached.get_content()
+    assert rebuilt.get_content().strip() == "I was charged twice on [card number removed]."
+    assert [part.get_content_type() for part in rebuilt.walk()] == ["text/plain"]
+
+
+def test_a_sensitive_matter_is_verified_by_the_contact_on_file_and_no_account_detail_is_asked_for() -> None:
+    details = Details(found=(("new-address", "Elm 5"),), missing=("account-number", "which-address"))
+    _, text = handed_over(sensitive=True, details=details)
+    assert "Verify this request with the contact on file before you act, not by replying to this email." in text
+    assert "- the full new address: Elm 5" in text
+    assert "- which address has to change: shipping, billing or both: missing" in text
+    assert "account number" not in text
+    assert "contact on file before you act" not in handed_over()[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"from_": ()}, "From outside: no readable address"),
+        ({"from_": (Address("a@x.example"), Address("b@x.example"))}, "From outside: a@x.example, b@x.example"),
+        ({"from_": (Address("a@x.example"),)}, "From outside: a@x.example"),
+        ({"from_": (Address("jane@insight.com", "Jane"),)}, "From: Jane <jane@insight.com>"),
+    ],
+)
+def test_a_hand_over_says_who_writes_and_whether_from_outside(changes: dict[str, object], line: str) -> None:
+    assert f"\n{line}\n" in handed_over(mail(**changes))[1]
+
+
+def test_a_web_form_that_policy_names_is_answered_at_the_address_in_reply_to() -> None:
+    own = policy(allowed_reply_to=frozenset({"form@shop.example"}))
+    received = mail(from_=(Address("form@shop.example"),), reply_to=(Address("ann@client.example"),))
+    customer, team = composed(Decision(Action.ROUTE, team="billing"), received, policy=own)
+    assert customer.recipient == "ann@client.example"
+    assert read(team)["Reply-To"] == "ann@client.example, help@shop.example"
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from tests.journal.values import BOX, KIND, NOW, claim, decision, live, mail, owed, record, take_in
-from triage.core.mail import Conversation, SenderHistory
+from triage.core.mail import Conversation, SenderHistory, Trimmed
 from triage.core.policy import Action, Mode
+from triage.journal.tables import ticket
 
 TEAM = "team@shop.example"
 ANN = "ann@client.example"
@@ -195,3 +197,92 @@ def test_a_customer_who_writes_five_times_in_one_batch_is_counted_within_it(jour
             number = intake.new_ticket(NOW)
             intake.record(record(uid, ticket=number), [owed(f"reply-{uid}")], now=NOW)
     assert counts == [0, 1, 2, 3, 4]
+
+
+# What the conversation is like
+
+
+def test_the_conversation_says_who_has_it_and_who_takes_part(asked):
+    with asked.intake(BOX) as intake:
+        number = intake.conversation(answer_to("<reply@shop.example>")).ticket
+        later = record(2, Action.ROUTE, ticket=number, decision=decision(Action.ROUTE, team="billing"))
+        intake.record(later, [owed("ack", KIND.ACKNOWLEDGEMENT)], now=NOW)
+        found = intake.conversation(answer_to("<reply@shop.example>"))
+    assert (found.team, found.acknowledged, found.answered_before) == ("billing", True, True)
+    assert found.participants == {ANN, TEAM}
+
+
+@pytest.mark.parametrize(
+    ("sender", "text", "since", "alike"),
+    [
+        (ANN, "How do I reset my password?", HOUR, True),
+        ("ANN@client.example", "How do I reset my password?", HOUR, True),
+        (ANN, "How do I reset my password", HOUR, False),
+        (ANN, "How do I reset my password?", -HOUR, False),
+        ("bob@client.example", "How do I reset my password?", HOUR, False),
+    ],
+)
+def test_who_writes_the_very_same_again_is_noticed(asked, sender, text, since, alike):
+    with asked.intake(BOX) as intake:
+        assert intake.wrote_alike(sender, text, NOW - since) is alike
+
+
+def test_a_text_that_no_database_can_store_is_recognised_all_the_same(journal):
+    live(journal)
+    take_in(journal, 1, trimmed=Trimmed("a\x00b"))
+    with journal.intake(BOX) as intake:
+        assert intake.wrote_alike(ANN, "a\x00b", NOW - HOUR)
+
+
+def test_a_person_found_in_sent_is_noted_once(asked):
+    with asked.intake(BOX) as intake:
+        assert intake.found_in_sent(1001, "<from-outlook@shop.example>", BOX, NOW)
+        assert not intake.found_in_sent(1001, "<from-outlook@shop.example>", BOX, NOW + HOUR)
+        assert intake.found_in_sent(1001, None, BOX, NOW)  # without an id nobody can tell
+    found = asked.conversations.find(answer_to("<from-outlook@shop.example>"))
+    assert (found.ticket, found.person_involved) == (1001, True)
+
+
+def test_a_closed_ticket_opens_again_when_a_team_gets_it(asked):
+    def closed_at():
+        with asked.database.reading() as connection:
+            return connection.execute(select(ticket.c.closed_at).where(ticket.c.number == 1001)).scalar()
+
+    with asked.intake(BOX) as intake:
+        intake.close_ticket(1001, NOW)
+    assert closed_at() == NOW
+    take_in(asked, 2, ticket=1001, decision=decision(Action.ROUTE, team="billing"))
+    assert closed_at() is None
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_persons_answer_cancels_what_automation_has_not_sent_yet(journal, held):
+    live(journal)
+    email_id = take_in(journal, 1, [owed("reply", held=held), owed("ticket", KIND.HAND_OVER, to=TEAM)])
+    with journal.intake(BOX) as intake:
+        intake.person_wrote(1001, None, "jane@shop.example", NOW)
+    kept = journal.history.email(email_id)
+    assert [row.state for row in kept.outbox] == ["cancelled", "queued"]
+    assert (kept.summary.state, kept.final_state) == ("waiting_for_delivery", "routed")
+    journal.outbox.accepted(claim(journal)[0], "250 ok", NOW)
+    assert journal.history.email(email_id).summary.state == "routed"
+    assert [event.what for event in kept.events] == ["person-wrote", "cancelled"]
+
+
+def test_what_was_sent_before_a_person_wrote_stays_sent(journal):
+    live(journal)
+    email_id = take_in(journal, 1, [owed("reply")])
+    journal.outbox.accepted(claim(journal)[0], "250 ok", NOW)
+    with journal.intake(BOX) as intake:
+        intake.person_wrote(1001, None, "jane@shop.example", NOW)
+    assert journal.history.email(email_id).summary.state == "answered"
+
+
+def test_what_is_being_sent_while_a_person_writes_counts_when_it_arrives(journal):
+    live(journal)
+    email_id = take_in(journal, 1, [owed("reply")])
+    (row,) = claim(journal)
+    with journal.intake(BOX) as intake:
+        intake.person_wrote(1001, None, "jane@shop.example", NOW)
+    journal.outbox.accepted(row, "250 ok", NOW)
+    assert [one.state for one in journal.history.email(email_id).outbox] == ["sent"]

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.journal.values import BOX, KIND, NOW, claim, decision, live, mail, owed, take_in
+from triage.core.decision import Decision, Reason
 from triage.core.policy import Action, Mode
 from triage.journal.database import Database
 from triage.journal.history import LogFilter
@@ -165,3 +166,22 @@ def test_erasing_an_email_takes_along_all_that_belongs_to_it(url, journal):
     assert left == [0, 0, 0, 0, 0]
     assert journal.history.email(email_id) is None
     assert take_in(journal, 1) == email_id + 1  # a number is never given twice
+
+
+def test_the_log_is_found_by_the_code_of_a_reason(journal):
+    live(journal)
+    asked = Decision(Action.IGNORE, reasons=(Reason("nothing-asked", 'It says "code": "sure".'),))
+    first = take_in(journal, 1, action=Action.IGNORE, decision=asked)
+    second = take_in(journal, 2)
+    for code, ids in (("nothing-asked", [first]), ("sure", [second]), ("nothing", []), ("%", []), ('"', [])):
+        assert [row.id for row in journal.history.log(LogFilter(reason=code))] == ids
+
+
+def test_the_log_shows_where_a_mail_of_ours_came_back(journal):
+    live(journal)
+    first = take_in(journal, 1, [owed("a"), owed("b", KIND.HAND_OVER)])
+    second = take_in(journal, 2, [owed("c")])
+    journal.outbox.bounced("<b@shop.example>", "Full.", NOW)
+    assert [(row.id, row.undelivered) for row in journal.history.log()] == [(second, False), (first, True)]
+    assert [row.id for row in journal.history.log(LogFilter(undelivered=True))] == [first]
+    assert [row.id for row in journal.history.log(LogFilter(undelivered=False))] == [second]

@@ -72,3 +72,15 @@ def test_the_most_overdue_retries_come_first_and_no_more_than_asked_for(journal)
             intake.note_failure(uid, "It broke.", NOW + timedelta(minutes=minutes))
     due = journal.mailboxes.due_retries(BOX, LATER, limit=2)
     assert [failure.uid for failure in due] == [2, 1]
+
+
+def test_how_far_sent_was_read_is_kept_apart_from_the_inbox(journal):
+    live(journal)
+    assert journal.mailboxes.get(BOX).sent_scanned_to is None
+    with journal.intake(BOX) as intake:
+        intake.sent_read(None, 1)
+    with journal.intake(BOX) as intake:
+        intake.sent_read(99, 12)
+    journal.mailboxes.reset(BOX, 8, 3)
+    box = journal.mailboxes.get(BOX)
+    assert (box.sent_uidvalidity, box.sent_scanned_to, box.uidvalidity) == (99, 12, 8)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from tests.journal.values import (
     BOX,
@@ -26,6 +27,7 @@ from triage.journal.database import JournalError
 from triage.journal.opening import open_journal
 from triage.journal.outbox import Result
 from triage.journal.states import RowState, State, Verdict
+from triage.journal.tables import message
 
 LATER = NOW + CLAIM
 TEAM = "team@shop.example"
@@ -490,6 +492,48 @@ def test_the_id_that_the_copy_in_sent_has_finds_bounces_and_replies_too(journal)
     with journal.intake(BOX) as intake:
         reply = replace(mail(2), in_reply_to=("<made-by-exchange@outlook.example>",))
         assert intake.conversation(reply).ticket == row.ticket
+
+
+def test_copies_in_sent_tell_their_ids_once_and_strangers_keys_tell_nothing(journal):
+    live(journal)
+    email_id = take_in(journal, 1, [owed("a"), owed("b", KIND.HAND_OVER)])
+    copies = {"key-a": "<of-exchange@outlook.example>", "key-b": "<b@shop.example>", "key-x": "<x@shop.example>"}
+    for _ in range(2):
+        with journal.intake(BOX) as intake:
+            assert intake.learn_copies(copies, NOW) == {"key-a", "key-b"}
+    rows = journal.history.email(email_id).outbox
+    assert [row.sent_copy_id for row in rows] == ["<of-exchange@outlook.example>", None]
+    with journal.database.reading() as connection:
+        ids = list(connection.scalars(select(message.c.message_id).order_by(message.c.id)))
+    assert ids.count("<of-exchange@outlook.example>") == 1
+
+
+@pytest.mark.parametrize(
+    ("ids", "keys", "name"),
+    [
+        (["<b@shop.example>"], [], "b"),
+        ([], ["key-b"], "b"),
+        (["<a@shop.example>"], ["key-b"], "b"),  # the key is written by nobody else
+        (["<else@client.example>", "<question-1@client.example>", "<a@shop.example>"], ["no"], "a"),
+        (["<question-1@client.example>"], [], None),  # received, not ours
+        ([], [], None),
+    ],
+)
+def test_a_mail_of_ours_is_found_by_key_or_id(journal, ids, keys, name):
+    live(journal)
+    take_in(journal, 1, [owed("a"), owed("b", KIND.HAND_OVER)])
+    with journal.intake(BOX) as intake:
+        found = intake.ours(ids, keys)
+    assert (found and found.message_id) == (name and f"<{name}@shop.example>")
+
+
+def test_a_bounce_within_an_intake_marks_at_once(journal):
+    live(journal)
+    email_id = take_in(journal, 1, [owed("a")])
+    with journal.intake(BOX) as intake:
+        intake.bounced(intake.ours(["<a@shop.example>"], []), "It came back.", LATER)
+    assert journal.history.email(email_id).summary.undelivered
+    assert journal.history.email(email_id).outbox[0].bounce == "It came back."
 
 
 def test_the_same_message_id_is_never_owed_twice(journal):

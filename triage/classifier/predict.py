@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from triage.classifier.card import CARD, model_folder, read_card, versions, write_card
 from triage.classifier.encoder import Encoder
 from triage.classifier.features import segments_of, text_of
 from triage.classifier.language import Language
 from triage.classifier.manifest import ModelError, read_manifest
 from triage.classifier.model import Array, Model, load, softmax
 from triage.classifier.suggest import Suggestion, suggest
-from triage.classifier.train import CARD, read_card, train, versions, write_card
 from triage.core.mail import Mail, Trimmed
 from triage.core.prediction import IGNORE_LABEL, Gate, Guess, Prediction
 
@@ -106,11 +106,6 @@ class Broken:
         return Prediction(failure=self.failure)
 
 
-def model_folder(models_dir: Path, name: str) -> Path:
-    """Where a model lies: the one that is shipped, or one that ``triage train`` made."""
-    return models_dir / "release" if name == "release" else models_dir / "built" / name
-
-
 def load_classifier(models_dir: Path, name: str) -> Classifier | Broken:
     """The model ``release``, or one of ``built/``. Missing or damaged files give one that hands every email over."""
     try:
@@ -139,6 +134,9 @@ def rebuilt_where_versions_differ(models_dir: Path, folder: Path) -> Path:
     if (target / CARD).is_file() and read_card(target)["versions"] == versions():
         return target
     log.warning("the model in %s was made with other versions (%s): it is rebuilt, a minute or two", folder, differing)
+    # Learning takes parts of scikit-learn and scipy that deciding does without; only a rebuild pays for them.
+    from triage.classifier.train import train
+
     train(models_dir, "rebuilt", card["intents"], lambda what, done, of: None)
     fresh = read_card(target)
     fresh["thresholds"] = card["thresholds"]
@@ -151,11 +149,12 @@ def open_classifier(models_dir: Path, folder: Path) -> Classifier:
     """Raises ModelError where something is missing, damaged, or made for another encoder."""
     manifest = read_manifest(folder)
     card = read_card(folder)
+    language = Language()  # first: while it is loaded it takes 30 MB more than it keeps (measured)
     encoder = Encoder(models_dir / "encoder")
     if card["encoder"] != encoder.fingerprint:
         raise ModelError(f"{folder} was trained with another encoder than {models_dir / 'encoder'}; run `triage train`")
     fingerprint = str(manifest["files"]["card.json"])[:12]
-    return Classifier(encoder, load(folder), Language(), card["thresholds"], fingerprint)
+    return Classifier(encoder, load(folder), language, card["thresholds"], fingerprint)
 
 
 def _runner_up(guesses: tuple[Guess, ...], labels: tuple[str, ...]) -> str:

@@ -1,15 +1,14 @@
 """Commands that decide without a mailbox, and the check of ``config/``."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from triage import wiring
-from triage.cli.screen import Json, out
+from triage.cli.screen import out
 from triage.content.load import notices
 from triage.core.mail import Conversation, SenderHistory, Severity
 from triage.desk import Considered
@@ -17,11 +16,8 @@ from triage.mailroom.folder import read_emails
 from triage.settings import read_service_settings
 
 
-def explain(
-    paths: Annotated[list[Path], typer.Argument(help=".eml files, folders of them, mbox files")],
-    as_json: Json = False,
-) -> None:
-    """Decide for emails on disk and say why: no mailbox, no database, no network."""
+def explain(paths: Sequence[Path], *, as_json: bool) -> None:
+    """``paths``: .eml files, folders of them, mbox files. Raises UnreadablePathError."""
     service = read_service_settings()
     desk = wiring.build_desk(wiring.read_config(service), service)
     now = datetime.now(UTC)
@@ -35,7 +31,7 @@ def explain(
 
 
 def check() -> None:
-    """Validate config/ and lint the FAQ: all problems at once."""
+    """Raises ContentError with all that is wrong."""
     service = read_service_settings()
     content = wiring.read_config(service)
     for notice in notices(content, datetime.now(UTC).date(), wiring.training_counts(service.models_dir)):

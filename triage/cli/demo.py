@@ -14,7 +14,7 @@ from rich.text import Text
 
 from triage import demo as stage
 from triage import wiring
-from triage.cli.screen import Json, err, log_to_stderr, out
+from triage.cli.screen import err, log_to_stderr, out
 from triage.cli.serve import open_journal
 from triage.demo_emails import MAILBOX
 from triage.mailroom.embedded import EmbeddedServer
@@ -23,8 +23,7 @@ from triage.settings import MailboxSettings, Security, ServiceSettings, read_ser
 _COLOURS = {"answer": "green", "answer_and_route": "cyan", "route": "yellow", "ignore": "bright_black"}
 
 
-def demo(as_json: Json = False) -> None:
-    """Show the service at work: fifteen emails on a mail server of its own; nothing leaves this machine."""
+def show(*, as_json: bool) -> None:
     log_to_stderr(logging.ERROR)
     folder = Path("var/demo")
     with stage.mail_server(folder) as server:

@@ -2,32 +2,21 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.table import Table
 
-from triage.cli.screen import Json, out
+from triage.cli.screen import out
 from triage.cli.serve import open_journal
-from triage.core.policy import Action
-from triage.core.ticket import name
+from triage.core.ticket import PREFIX, name
 from triage.journal.history import LogFilter, LogRow
 from triage.settings import read_service_settings
 
+CLASSIFIERS_WORD = "nothing-asked"  # no header and no structure says machine
 
-def log(
-    as_json: Json = False,
-    since: Annotated[datetime | None, typer.Option(help="recorded at or after, UTC")] = None,
-    until: Annotated[datetime | None, typer.Option(help="recorded before, UTC")] = None,
-    action: Annotated[Action | None, typer.Option(help="only this action")] = None,
-    intent: Annotated[str | None, typer.Option(help="only emails answered with this FAQ entry")] = None,
-    team: Annotated[str | None, typer.Option(help="only tickets of this team")] = None,
-    sender: Annotated[str | None, typer.Option(help="only emails from this address")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="at most so many")] = 100,
-) -> None:
-    """The outcomes, newest first."""
-    which = LogFilter(_utc(since), _utc(until), action, intent, team, sender)
+
+def log(which: LogFilter, limit: int, *, as_json: bool) -> None:
     with open_journal(read_service_settings()) as journal:
         rows = journal.history.log(which, limit)
     if as_json:
@@ -37,8 +26,12 @@ def log(
         out.print(_table(rows))
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment else None
+def ticket_number(ticket: str) -> int:
+    """From CSP-1042 or 1042."""
+    digits = ticket.upper().removeprefix(f"{PREFIX}-")
+    if not digits.isdecimal() or len(digits) > 9:
+        raise typer.BadParameter(f'"{ticket}" is no ticket; write {name(1042)} or 1042')
+    return int(digits)
 
 
 def _as_json(row: LogRow) -> dict[str, Any]:
@@ -60,13 +53,15 @@ def _as_json(row: LogRow) -> dict[str, Any]:
         "recorded_at": row.recorded_at.isoformat(),
         "finished_at": row.finished_at.isoformat() if row.finished_at else None,
         "milliseconds": round(row.milliseconds, 1),
+        "undelivered": row.undelivered,
+        "codes": [reason.code for reason in row.decision.reasons],
         "reasons": [reason.sentence for reason in row.decision.reasons],
     }
 
 
 def _table(rows: Sequence[LogRow]) -> Table:
     table = Table(title=f"{len(rows)} emails, newest first" if rows else "no emails", title_justify="left")
-    for heading in ("recorded (UTC)", "ticket", "sender", "subject", "action", "intents", "team", "state"):
+    for heading in ("recorded (UTC)", "ticket", "sender", "subject", "action", "intents", "team", "why", "state"):
         table.add_column(heading, overflow="fold" if heading in ("sender", "subject") else "ellipsis")
     for row in rows:
         table.add_row(
@@ -77,6 +72,13 @@ def _table(rows: Sequence[LogRow]) -> Table:
             row.decision.action,
             "\n".join(row.decision.intents),
             row.decision.team or "",
-            row.state,
+            _why(row),
+            f"{row.state}, not delivered" if row.undelivered else row.state,
         )
     return table
+
+
+def _why(row: LogRow) -> str:
+    """The code that tells most: what rests on the classifier's word alone is for a person to look through."""
+    codes = [reason.code for reason in row.decision.reasons]
+    return CLASSIFIERS_WORD if CLASSIFIERS_WORD in codes else next(iter(codes), "")

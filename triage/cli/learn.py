@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.progress import Progress
@@ -13,21 +12,19 @@ from rich.progress import Progress
 from triage import wiring
 from triage.classifier import calibrate as calibration
 from triage.classifier import train as training
+from triage.classifier.card import model_folder, read_card, write_card
 from triage.classifier.evaluate import Graded, Report, grade
 from triage.classifier.examples import Example, Outcome, as_email, read_examples
 from triage.classifier.manifest import ModelError
 from triage.classifier.report import check_drawing, write_report
-from triage.cli.screen import Json, err, out
+from triage.cli.screen import err, out
 from triage.core.mail import Conversation, SenderHistory
 from triage.core.prediction import IGNORE_LABEL
 from triage.desk import Desk
 from triage.settings import read_service_settings
 
-Name = Annotated[str, typer.Option("--model", help="its name under models/built; release: the one that is shipped")]
 
-
-def train(name: Name = "latest") -> None:
-    """Learn from models/examples; writes models/built/NAME."""
+def train(name: str) -> None:
     service = read_service_settings()
     content = wiring.read_config(service)
     with Progress(console=err, transient=True) as progress:
@@ -37,16 +34,12 @@ def train(name: Name = "latest") -> None:
             progress.update(task, description=what, completed=done, total=of)
 
         folder = training.train(service.models_dir, name, sorted(content.entries), show)
-    figures = training.read_card(folder)["figures"]
+    figures = read_card(folder)["figures"]
     out.print(f"{folder}: first guess right for {figures['unseen_first_guess_right']:.1%} of emails it had not seen")
 
 
-def calibrate(
-    target: Annotated[float | None, typer.Option(help="share of wrong answers to stay below")] = None,
-    confidence: Annotated[float | None, typer.Option(help="how sure that has to be")] = None,
-    name: Name = "latest",
-) -> None:
-    """Choose the threshold for automatic answers on the calibration emails, and write down what it is worth."""
+def calibrate(target: float | None, confidence: float | None, name: str) -> None:
+    """``target``, ``confidence``: None where policy.toml says. Exit status 3 where the figures do not suffice."""
     service = read_service_settings()
     content = wiring.read_config(service)
     target = content.policy.target_wrong if target is None else target
@@ -61,8 +54,8 @@ def calibrate(
     suggested = report.suggestions()
     right = [one.suggestion_right for one in suggested]
     threshold = calibration.choose([one.confidence for one in suggested], right, target, confidence)
-    folder = wiring.model_folder(service.models_dir, name)
-    card = training.read_card(folder)
+    folder = model_folder(service.models_dir, name)
+    card = read_card(folder)
     card["thresholds"]["confidence"] = threshold.confidence
     card["calibration"] = {
         **asdict(threshold),
@@ -72,18 +65,13 @@ def calibrate(
         "figures": report.figures(),
     }
     card["worth"] = _worth(threshold, target, confidence)
-    training.write_card(folder, card)
+    write_card(folder, card)
     out.print(card["worth"], highlight=False, soft_wrap=True)
     raise typer.Exit(0 if threshold.certified else 3)
 
 
-def evaluate(
-    files: Annotated[list[Path], typer.Argument(help="labelled emails, JSON Lines")],
-    name: Name = "latest",
-    page: Annotated[Path | None, typer.Option("--report", help="also write it all as one HTML file")] = None,
-    as_json: Json = False,
-) -> None:
-    """Grade decisions against labelled emails: what is resolved, what is wrong, and why."""
+def evaluate(files: Sequence[Path], name: str, page: Path | None, *, as_json: bool) -> None:
+    """``page``: where to write the report, if anywhere."""
     if page:
         check_drawing()
     service = read_service_settings()

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
 
 import typer
 
@@ -19,10 +18,7 @@ from triage.settings import MailboxSettings, ServiceSettings, SettingsError, rea
 from triage.worker import STOP_FILE
 
 
-def run(
-    once: Annotated[bool, typer.Option("--once", help="take in what is there, deliver, settle, exit")] = False,
-) -> None:
-    """Serve the mailbox: receive, deliver and settle on a schedule, until SIGTERM."""
+def run(*, once: bool) -> None:
     log_to_stderr(logging.INFO)
     service, content, mailboxes = all_settings()
     with open_journal(service) as journal:
@@ -32,18 +28,16 @@ def run(
             Service(workers, service.poll_seconds).run()
             return
         try:
-            for worker in workers:
-                run_once(worker)
+            failures = [failure for worker in workers if (failure := run_once(worker))]
         finally:
             for worker in workers:
                 worker.close()
+    if failures:
+        raise failures[0]  # the others are in the log
 
 
-def go_live(
-    mode: Annotated[Mode, typer.Option(help="draft: answers wait for approval; automatic: they go out")],
-    yes: Annotated[bool, typer.Option("--yes", help="accept what is warned of, without a question")] = False,
-) -> None:
-    """Let mail go out from now on. Mail that came before is never answered."""
+def go_live(mode: Mode, *, yes: bool) -> None:
+    """``yes``: no question asked."""
     if mode.rank < Mode.DRAFT.rank:
         raise SettingsError(f"--mode {mode} sends nothing: go live with draft or automatic, or use `triage stop`")
     service, content, mailboxes = all_settings()
@@ -55,21 +49,19 @@ def go_live(
     with open_journal(service) as journal:
         for mailbox in mailboxes:
             wiring.connect_first(mailbox, journal)
-        journal.service.set_mode(mode, datetime.now(UTC), _who(), "triage go-live")
+        journal.service.set_mode(mode, datetime.now(UTC), who(), "triage go-live")
     addresses = ", ".join(mailbox.mailbox_address for mailbox in mailboxes)
     out.print(f"{addresses}: {mode} from now on. `triage stop` stops everything at once.")
 
 
 def stop() -> None:
-    """Stop at once: nothing more leaves; what is queued waits, visibly."""
     with open_journal(read_service_settings()) as journal:
-        journal.service.set_mode(Mode.SHADOW, datetime.now(UTC), _who(), "triage stop")
+        journal.service.set_mode(Mode.SHADOW, datetime.now(UTC), who(), "triage stop")
         waiting = sum(count for state, count in journal.history.counts().items() if not state.final)
     out.print(f"Stopped: shadow mode, nothing leaves. {waiting} emails are on their way and wait; see `triage log`.")
 
 
 def db_upgrade() -> None:
-    """Bring the journal's tables up to date; run and demo do it by themselves."""
     wiring.build_journal(read_service_settings()).close()
     out.print("The journal is up to date.")
 
@@ -99,7 +91,8 @@ def _warn(service: ServiceSettings, content: Content) -> None:
         err.print(f"{service.data_dir / STOP_FILE} exists: nothing is sent until it is removed")
 
 
-def _who() -> str:
+def who() -> str:
+    """Who runs this command, for the journal."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in a container

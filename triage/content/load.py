@@ -76,8 +76,8 @@ def _read_texts(folder: Path, problems: list[Problem]) -> dict[str, str]:
         except UnicodeDecodeError as error:
             problems.append(Problem(f"texts/{path.name}", f"is not UTF-8 at byte {error.start}; save it as UTF-8"))
             continue
-        if error := check_text(texts[name]):
-            problems.append(Problem(f"texts/{path.name}", error))
+        if mistake := check_text(texts[name]):
+            problems.append(Problem(f"texts/{path.name}", mistake))
     for name in TEXTS:
         if name not in texts:
             problems.append(Problem(f"texts/{name}.j2", "is missing; every mail that we send needs its text"))

@@ -30,6 +30,12 @@ _STATUS_READS = 65_536  # bytes of a delivery-status part
 _RETURNED = frozenset({"message/rfc822", "message/global"})
 _RETURNED_HEADERS = frozenset({"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"})
 _STATUS_PARTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
+_NO_FAILURES = frozenset({"delayed", "delivered", "relayed", "expanded", "deliverable"})
+_DELAY = re.compile(
+    r"\bdelay|\bnot yet\b|still (?:trying|being)|will (?:continue|keep|go on)|need not (?:re)?send"
+    r"|do not need to re|verzögert|\bretard|\bretras|\britard",
+    re.IGNORECASE,
+)
 _ID_LINE = re.compile(r"^[> \t|]{0,8}message-id:[ \t]*(<[^<>\s]{1,900}>)", re.IGNORECASE | re.MULTILINE)
 _KEY_LINE = re.compile(r"^[> \t|]{0,8}x-triage-key:[ \t]*([0-9a-f]{32})\b", re.IGNORECASE | re.MULTILINE)
 _KEY = re.compile(r"[0-9a-f]{32}")
@@ -79,20 +85,23 @@ def _looks_like_a_report(mail: Mail) -> bool:
 def _read(raw: bytes, mail: Mail) -> Bounce | None:
     fields, body, _ = split_headers(raw.replace(b"\r\n", b"\n").lstrip(b"\n"))
     parts = list(read_part(fields, body, Bounds()).walk())
-    recipients = [recipient for part in parts for recipient in _recipients(part)]
-    if recipients:
-        failed = [one for one in recipients if _failed(one)]
-        addresses = frozenset(address for one in failed for address in _addresses_of(one))
-        status = next((found[1] for one in failed if (found := _STATUS.match(one.get("status", "")))), "")
-    else:
-        delayed, addresses = _by_wording(raw)
-        says_so = wording.delivery_failure(mail.subject, mail.text, " ".join(mail.header("from")[:1])) == "both"
-        failed = [] if delayed or not (addresses or says_so or mail.header("x-failed-recipients")) else [{}]
-        status = ""
-    if not failed:
+    failure = _failure(raw, mail, parts)
+    if failure is None:
         return None
     returned = [field for part in parts for field in _returned(part)]
-    return Bounce(_ids(returned, mail), _keys(returned, mail), addresses, status)
+    return Bounce(_ids(returned, mail), _keys(returned, mail), *failure)
+
+
+def _failure(raw: bytes, mail: Mail, parts: list[Part]) -> tuple[frozenset[str], str] | None:
+    """Addresses that failed, and the status of the first; None where nothing failed."""
+    recipients = [recipient for part in parts for recipient in _recipients(part)]
+    if not recipients:
+        addresses = _by_wording(raw)
+        says_so = bool(addresses or mail.header("x-failed-recipients") or _says_so(mail))
+        return None if addresses is None or not says_so else (addresses, "")
+    failed = [one for one in recipients if _failed(one)]
+    status = next((found[1] for one in failed if (found := _STATUS.match(one.get("status", "")))), "")
+    return (frozenset(address for one in failed for address in _addresses_of(one)), status) if failed else None
 
 
 # --- what it says about the recipient ---------------------------------------------------------------------------------
@@ -110,9 +119,9 @@ def _recipients(part: Part) -> Iterator[dict[str, str]]:
 
 
 def _failed(recipient: dict[str, str]) -> bool:
-    """Action says it (section 2.3.3); where a server leaves it out, the class of Status does."""
+    """Action says it (section 2.3.3; servers write "expired" and "error", too); where it is missing, Status does."""
     action = recipient.get("action", "").partition("(")[0].strip().lower()
-    return action == "failed" if action else recipient.get("status", "").strip().startswith("5")
+    return action not in _NO_FAILURES if action else recipient.get("status", "").strip().startswith("5")
 
 
 def _addresses_of(recipient: dict[str, str]) -> Iterator[str]:
@@ -123,8 +132,15 @@ def _addresses_of(recipient: dict[str, str]) -> Iterator[str]:
             yield address.lower()
 
 
-def _by_wording(raw: bytes) -> tuple[bool, frozenset[str]]:
-    """Of a report without a delivery-status part: is it only about a delay, and which addresses does it name?
+def _says_so(mail: Mail) -> bool:
+    """Whether a mail system says in words that it failed, not that it goes on trying."""
+    author = " ".join(mail.header("from")[:1])
+    beginning = f"{mail.subject}\n{wording.opening(mail.text)[:1_000]}"
+    return wording.delivery_failure(mail.subject, mail.text, author) == "both" and not _DELAY.search(beginning)
+
+
+def _by_wording(raw: bytes) -> frozenset[str] | None:
+    """The addresses that failed, of a report without a delivery-status part; None where it is only about a delay.
 
     flufl.bounce knows the wording of fifty servers. It raises on some emails (IndexError on an empty From,
     AttributeError on a header in raw 8 bit; measured).
@@ -134,9 +150,11 @@ def _by_wording(raw: bytes) -> tuple[bool, frozenset[str]]:
     try:
         delayed, failed = all_failures(email.message_from_bytes(short, policy=email.policy.compat32))
     except Exception:  # noqa: BLE001 - whatever it stumbles on, RecursionError included
-        return False, frozenset()
+        return frozenset()
+    if delayed and not failed:
+        return None
     found = (checked(address.decode("ascii", "replace")) for address in failed)
-    return bool(delayed and not failed), frozenset(address.lower() for address in found if address)
+    return frozenset(address.lower() for address in found if address)
 
 
 # --- which mail came back ---------------------------------------------------------------------------------------------

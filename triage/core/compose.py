@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from functools import cached_property
 from typing import Any
 
-from jinja2 import FunctionLoader, Environment, StrictUndefined, TemplateSyntaxError
+from jinja2 import Environment, FunctionLoader, StrictUndefined, TemplateSyntaxError
 
 from triage.core import ticket as tickets
 from triage.core.conversation import correspondent, is_colleague

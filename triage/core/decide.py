@@ -156,7 +156,7 @@ def _answer(trimmed: Trimmed, prediction: Prediction, rules: Rules, heard: Seque
         topics=tuple(topic.id for topic in topics),
         team=teams[0] if teams else None,
         details=find_details([detail for entry in entries for detail in entry.details], trimmed),
-        sensitive=any(value.sensitive for value in (*topics[:1], *routed)) if teams else False,
+        sensitive=any(topic.sensitive for topic in topics[:1]) or any(entry.sensitive for entry in routed),
         reasons=tuple(reasons),
     )
 

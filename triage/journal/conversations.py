@@ -14,10 +14,11 @@ from triage.journal import timeline
 from triage.journal.database import Database, insert_unless_there
 from triage.journal.states import RowState
 from triage.journal.tables import email as emails
-from triage.journal.tables import email_intent, indexable, message, outbox, participant, suppression, ticket
+from triage.journal.tables import email_intent, indexable, message, outbox, participant, storable, suppression, ticket
 from triage.journal.timeline import Event
 
 _REFERENCES_READ = 50  # newest first; nobody's thread needs more, and an email may name thousands
+_LAST_READ = 20  # emails of one sender that are compared with the present one
 
 # What counts as written to somebody: everything that went out or is about to.
 _LIVE = outbox.c.state.not_in([RowState.CANCELLED, RowState.GIVEN_UP])
@@ -89,7 +90,7 @@ class Conversations:
     def close(self, number: int, now: datetime) -> None:
         """The customer thanked, or a person is done."""
         with self._database.writing() as connection:
-            connection.execute(update(ticket).where(ticket.c.number == number).values(closed_at=now))
+            close(connection, number, now)
 
     def suppress(self, keyed_hash: str, who: str, why: str, now: datetime) -> None:
         """Never write to the address or domain with this keyed hash. The journal does not learn which it is."""
@@ -146,6 +147,30 @@ def person_wrote(connection: Connection, number: int, message_id: str | None, wh
     if message_id:
         extend(connection, number, [Message(message_id, Origin.TEAM)], [], now)
     timeline.add(connection, Event(now, who, "person-wrote", "A person wrote into the conversation.", ticket=number))
+
+
+def close(connection: Connection, number: int, now: datetime) -> None:
+    connection.execute(update(ticket).where(ticket.c.number == number).values(closed_at=now))
+
+
+def same_text(connection: Connection, sender: str, text: str, since: datetime) -> bool:
+    """Whether one of the last emails of a sender said exactly the same."""
+    last = (
+        select(emails.c.text, emails.c.recorded_at)
+        .where(emails.c.sender == sender.lower())
+        .order_by(emails.c.id.desc())
+        .limit(_LAST_READ)
+    )
+    said = storable(text)
+    return any(row.text == said and row.recorded_at > since for row in connection.execute(last))
+
+
+def has_team_message(connection: Connection, number: int, message_id: str) -> bool:
+    """Whether a person's email was seen in a ticket before."""
+    query = select(message.c.id).where(
+        message.c.message_id == message_id, message.c.ticket == number, message.c.origin == Origin.TEAM
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def open_ticket(connection: Connection, mailbox: str, now: datetime) -> int:
@@ -216,13 +241,18 @@ def _takes_part(connection: Connection, mail: Mail, number: int) -> bool:
 
 
 def _described(connection: Connection, number: int, reason: str) -> Conversation:
-    person_since = connection.execute(select(ticket.c.person_since).where(ticket.c.number == number)).scalar()
-    replies = select(outbox.c.id).where(outbox.c.ticket == number, outbox.c.kind == DraftKind.REPLY, _LIVE).limit(1)
+    about = connection.execute(select(ticket.c.person_since, ticket.c.team).where(ticket.c.number == number)).one()
+    sent = select(outbox.c.kind).distinct().where(outbox.c.ticket == number, _TO_CUSTOMERS, _LIVE)
+    kinds = set(connection.scalars(sent))
+    people = select(participant.c.address).where(participant.c.ticket == number)
     return Conversation(
         ticket=number,
-        answered_before=connection.execute(replies).first() is not None,
+        answered_before=DraftKind.REPLY in kinds,
         answered_intents=frozenset(connection.scalars(_answered_intents(outbox.c.ticket == number))),
-        person_involved=person_since is not None,
+        person_involved=about.person_since is not None,
+        acknowledged=DraftKind.ACKNOWLEDGEMENT in kinds,
+        team=about.team or "",
+        participants=frozenset(connection.scalars(people)),
         reason=reason,
     )
 

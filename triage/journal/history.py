@@ -1,10 +1,11 @@
 """What happened: the log, one email in full, counts, the ledger; and emails that are ready to be put away."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, cast, func, or_, select, update
 
 from triage.core.decision import Decision
 from triage.core.mail import Attachment, Objection, Redaction
@@ -31,6 +32,8 @@ class LogFilter:
     state: State | None = None
     mailbox: str | None = None
     ticket: int | None = None
+    reason: str | None = None  # code of one of the decision's reasons
+    undelivered: bool | None = None  # whether a mail of ours about it came back
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class LogRow:
     recorded_at: datetime
     finished_at: datetime | None  # when its state became final; None: on its way
     milliseconds: float  # from fetched to decided
+    undelivered: bool  # a mail of ours about it came back, as a delivery report says
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,10 @@ class Finished:
     state: State  # names the folder
 
 
+_CAME_BACK = select(outbox.c.id).where(outbox.c.email_id == email.c.id, outbox.c.bounced_at.is_not(None)).exists()
+_WITH_MARK = select(email, _CAME_BACK.label("undelivered"))
+
+
 class History:
     """Reads, and the one write that follows from them."""
 
@@ -136,7 +144,7 @@ class History:
 
     def log(self, which: LogFilter = LogFilter(), limit: int = 100, before_id: int | None = None) -> list[LogRow]:
         """Newest first. The next page begins before the last row's id."""
-        query = select(email).where(*_conditions(which)).order_by(email.c.id.desc()).limit(limit)
+        query = _WITH_MARK.where(*_conditions(which)).order_by(email.c.id.desc()).limit(limit)
         if before_id is not None:
             query = query.where(email.c.id < before_id)
         with self._database.reading() as connection:
@@ -144,7 +152,7 @@ class History:
 
     def email(self, email_id: int) -> EmailDetail | None:
         with self._database.reading() as connection:
-            row = connection.execute(select(email).where(email.c.id == email_id)).mappings().first()
+            row = connection.execute(_WITH_MARK.where(email.c.id == email_id)).mappings().first()
             return _detail(connection, row) if row else None
 
     def counts(self, mailbox: str | None = None) -> dict[State, int]:
@@ -171,6 +179,30 @@ class History:
         with self._database.reading() as connection:
             return [Finished(row.id, row.uidvalidity, row.uid, State(row.state)) for row in connection.execute(query)]
 
+    def claim_to_put_away(self, mailbox: str, now: datetime, claim_for: timedelta, limit: int = 100) -> list[Finished]:
+        """The same, for one worker alone until ``now + claim_for``: of an email that two move at once, the server may
+        keep two (Dovecot 2.3 did so with 30 of 150). ``put_away_at`` keeps when it was last tried."""
+        free = or_(email.c.put_away_at.is_(None), email.c.put_away_at <= now - claim_for)
+        picked = (
+            select(email.c.id)
+            .where(email.c.mailbox == mailbox, email.c.place == Place.INBOX, email.c.state.in_(FINAL), free)
+            .order_by(email.c.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("picked")
+        )
+        claiming = (
+            update(email)
+            .where(email.c.id.in_(select(picked.c.id)))
+            .values(put_away_at=now)
+            .returning(email.c.id, email.c.uidvalidity, email.c.uid, email.c.state)
+        )
+        with self._database.writing() as connection:
+            claimed = [
+                Finished(row.id, row.uidvalidity, row.uid, State(row.state)) for row in connection.execute(claiming)
+            ]
+        return sorted(claimed, key=lambda one: one.id)  # RETURNING has no order
+
     def put_away(self, ids: Sequence[int], now: datetime) -> None:
         """They were moved, or are gone from the inbox."""
         with self._database.writing() as connection:
@@ -194,6 +226,11 @@ def _conditions(which: LogFilter) -> list[ColumnElement[bool]]:
     if which.intent is not None:
         with_intent = select(email_intent.c.email_id).where(email_intent.c.intent == which.intent)
         conditions.append(email.c.id.in_(with_intent))
+    if which.reason is not None:
+        # Both databases keep JSON as the text that json.dumps wrote; quotes within sentences are escaped there.
+        conditions.append(cast(email.c.decision, Text).contains(f'"code": {json.dumps(which.reason)}', autoescape=True))
+    if which.undelivered is not None:
+        conditions.append(_CAME_BACK if which.undelivered else ~_CAME_BACK)
     return conditions
 
 
@@ -219,6 +256,7 @@ def _log_row(row: RowMapping) -> LogRow:
         recorded_at=row["recorded_at"],
         finished_at=row["finished_at"],
         milliseconds=row["milliseconds"],
+        undelivered=bool(row["undelivered"]),
     )
 
 

@@ -25,6 +25,8 @@ class Mailbox:
     last_error_at: datetime | None
     last_error: str | None  # a sentence; kept after it is over
     errors_in_a_row: int  # polls that failed since the last good one
+    sent_uidvalidity: int | None  # of the Sent folder; None where there was none yet
+    sent_scanned_to: int | None  # UIDs of Sent below were looked at; None: Sent was never looked for
 
     def mode(self, service: Mode) -> Mode:
         """How far the service may go in this mailbox."""
@@ -126,6 +128,12 @@ def find(connection: Connection, address: str, *, lock: bool = False) -> Mailbox
 def scanned(connection: Connection, address: str, below: int) -> None:
     connection.execute(
         update(mailbox).where(mailbox.c.address == address, mailbox.c.scanned_to < below).values(scanned_to=below)
+    )
+
+
+def sent_read(connection: Connection, address: str, uidvalidity: int | None, below: int) -> None:
+    connection.execute(
+        update(mailbox).where(mailbox.c.address == address).values(sent_uidvalidity=uidvalidity, sent_scanned_to=below)
     )
 
 

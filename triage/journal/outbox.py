@@ -1,6 +1,6 @@
 """Delivering what we owe: claims and their outcomes, and what people do to the queue."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -187,24 +187,15 @@ class Outbox:
     def bounced(self, message_id: str, sentence: str, now: datetime) -> OutboxRow | None:
         """One of our mails came back: mark it and its ticket. None: the message id is none of ours."""
         with self._database.writing() as connection:
-            found = _by_message_id(connection, message_id)
-            if found is None:
-                return None
-            connection.execute(update(outbox).where(outbox.c.id == found.id).values(bounced_at=now, bounce=sentence))
-            connection.execute(update(ticket).where(ticket.c.number == found.ticket).values(undelivered_at=now))
-            timeline.add(
-                connection,
-                Event(now, "service", "bounced", sentence, found.email_id, outbox_id=found.id, ticket=found.ticket),
-            )
+            found = find(connection, [message_id])
+            if found is not None:
+                bounced(connection, found, sentence, now)
             return found
 
     def learn_sent_copy(self, row: OutboxRow, message_id: str, now: datetime) -> None:
         """The copy in Sent has another Message-ID than ours: replies and bounces will name that one."""
         with self._database.writing() as connection:
-            connection.execute(update(outbox).where(outbox.c.id == row.id).values(sent_copy_id=message_id))
-            if row.ticket is not None:
-                learned = Message(message_id, Origin.SENT, row.email_id, row.id)
-                conversations.extend(connection, row.ticket, [learned], [], now)
+            learn_copies(connection, {row.key: message_id}, now)
 
     def _change(self, row_id: int, change: Update, who: str, what: str, now: datetime) -> bool:
         """Carry out a conditional change of one row, and what follows for its email."""
@@ -221,6 +212,68 @@ class Outbox:
                 connection, Event(now, who, what.replace(" ", "-"), sentence, about.email_id, row_id, about.ticket)
             )
             return True
+
+
+def find(connection: Connection, message_ids: Sequence[str], keys: Sequence[str] = ()) -> OutboxRow | None:
+    """One of our mails: by the value of its X-Triage-Key, by the Message-ID that we gave it, or by the one that its
+    copy in Sent has. What is named first counts."""
+    wanted = [outbox.c.key == key for key in keys]
+    for one in message_ids:
+        learned = select(message.c.outbox_id).where(message.c.message_id == one, message.c.outbox_id.is_not(None))
+        wanted += [outbox.c.message_id == one, outbox.c.id.in_(learned)]
+    for condition in wanted:
+        found = connection.execute(select(outbox).where(condition).limit(1)).mappings().first()
+        if found:
+            return owed.row(found)
+    return None
+
+
+def bounced(connection: Connection, row: OutboxRow, sentence: str, now: datetime) -> None:
+    """Mark a row of ours and its ticket as not delivered. Anybody may claim that: nothing else hangs on the mark."""
+    connection.execute(update(outbox).where(outbox.c.id == row.id).values(bounced_at=now, bounce=sentence))
+    connection.execute(update(ticket).where(ticket.c.number == row.ticket).values(undelivered_at=now))
+    timeline.add(
+        connection, Event(now, "service", "bounced", sentence, row.email_id, outbox_id=row.id, ticket=row.ticket)
+    )
+
+
+def learn_copies(connection: Connection, copies: Mapping[str, str], now: datetime) -> set[str]:
+    """Copies in Sent, as X-Triage-Key and Message-ID: where the server replaced our Message-ID (Exchange Online does),
+    replies and bounces will name that one. Returns the keys that are ours; what is known is not written again."""
+    columns = (
+        outbox.c.id,
+        outbox.c.email_id,
+        outbox.c.ticket,
+        outbox.c.key,
+        outbox.c.message_id,
+        outbox.c.sent_copy_id,
+    )
+    ours = connection.execute(select(*columns).where(outbox.c.key.in_(copies))).all()
+    for row in ours:
+        copy = copies[row.key]
+        if not copy or copy in (row.message_id, row.sent_copy_id):
+            continue
+        connection.execute(update(outbox).where(outbox.c.id == row.id).values(sent_copy_id=copy))
+        if row.ticket is not None:
+            learned = Message(copy, Origin.SENT, row.email_id, row.id)
+            conversations.extend(connection, row.ticket, [learned], [], now)
+    return {row.key for row in ours}
+
+
+def cancel_for_person(connection: Connection, number: int, now: datetime) -> None:
+    """A person has written into the conversation: automatic mail to the customer that has not left yet never will.
+
+    What a worker is sending at this very moment may still arrive; it then counts as sent.
+    """
+    waiting = and_(outbox.c.ticket == number, outbox.c.kind.in_(_TO_CUSTOMERS), outbox.c.state.in_(_PENDING))
+    emails = owed.lock_emails(connection, connection.scalars(select(outbox.c.email_id).where(waiting)))
+    if not emails:
+        return
+    connection.execute(update(outbox).where(waiting).values(state=RowState.CANCELLED))
+    connection.execute(update(email).where(email.c.id.in_(emails)).values(final_state=State.ROUTED))
+    owed.refresh_states(connection, emails, now)
+    sentence = "Automatic mail that had not left was cancelled: a person has written."
+    timeline.add(connection, *(Event(now, "service", "cancelled", sentence, one, ticket=number) for one in emails))
 
 
 def freeze(connection: Connection, who: str, now: datetime) -> int:
@@ -329,11 +382,3 @@ def _outcome(result: Result, now: datetime) -> Update:
     if result.verdict is Verdict.REFUSED or result.retry_at is None:
         return change.values(state=RowState.GIVEN_UP)
     return change.values(next_attempt_at=result.retry_at)
-
-
-def _by_message_id(connection: Connection, message_id: str) -> OutboxRow | None:
-    """By the id that we gave, or by the one that the copy in Sent has."""
-    learned = select(message.c.outbox_id).where(message.c.message_id == message_id, message.c.outbox_id.is_not(None))
-    query = select(outbox).where(or_(outbox.c.message_id == message_id, outbox.c.id.in_(learned))).limit(1)
-    row = connection.execute(query).mappings().first()
-    return owed.row(row) if row else None

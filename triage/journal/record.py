@@ -1,7 +1,7 @@
 """Taking emails in: one transaction for many of them, each with its decision and what we owe for it."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,11 +12,11 @@ from triage.core.decision import Decision, DraftKind
 from triage.core.mail import Conversation, Mail, Objection, SenderHistory, Trimmed
 from triage.core.policy import Action, Mode
 from triage.core.prediction import Prediction
-from triage.journal import conversations, mailboxes, owed, service, stored
+from triage.journal import conversations, mailboxes, outbox, owed, service, stored
 from triage.journal.conversations import Message, Origin
 from triage.journal.database import Database, insert_unless_there
 from triage.journal.mailboxes import Mailbox
-from triage.journal.owed import Owed
+from triage.journal.owed import OutboxRow, Owed
 from triage.journal.retry import INTAKE
 from triage.journal.states import Place, State
 from triage.journal.tables import email, email_intent, failure, ticket
@@ -122,8 +122,40 @@ class Intake:
         return conversations.open_ticket(self._connection, self.mailbox.address, now)
 
     def person_wrote(self, number: int, message_id: str | None, who: str, now: datetime) -> None:
-        """See ``Conversations.person_wrote``."""
+        """See ``Conversations.person_wrote``. Automatic mail to the customer that has not left is cancelled."""
         conversations.person_wrote(self._connection, number, message_id, who, now)
+        outbox.cancel_for_person(self._connection, number, now)
+
+    def wrote_alike(self, sender: str, text: str, since: datetime) -> bool:
+        """Whether the sender said exactly the same a short time ago, as an auto-responder does."""
+        return conversations.same_text(self._connection, sender, text, since)
+
+    def close_ticket(self, number: int, now: datetime) -> None:
+        """The customer thanked. A later email for a team opens it again."""
+        conversations.close(self._connection, number, now)
+
+    def ours(self, message_ids: Sequence[str], keys: Sequence[str]) -> OutboxRow | None:
+        """The mail of ours that one of these ids or keys names; None where none does."""
+        return outbox.find(self._connection, message_ids, keys)
+
+    def bounced(self, row: OutboxRow, sentence: str, now: datetime) -> None:
+        """A mail of ours came back."""
+        outbox.bounced(self._connection, row, sentence, now)
+
+    def learn_copies(self, copies: Mapping[str, str], now: datetime) -> set[str]:
+        """See ``outbox.learn_copies``."""
+        return outbox.learn_copies(self._connection, copies, now)
+
+    def found_in_sent(self, number: int, message_id: str | None, who: str, now: datetime) -> bool:
+        """A person answered as the mailbox. False: that email was seen before."""
+        if message_id and conversations.has_team_message(self._connection, number, message_id):
+            return False
+        self.person_wrote(number, message_id, who, now)
+        return True
+
+    def sent_read(self, uidvalidity: int | None, below: int) -> None:
+        """All emails in Sent with lower UIDs were looked at, now that this transaction ends."""
+        mailboxes.sent_read(self._connection, self.mailbox.address, uidvalidity, below)
 
     def record(self, record: EmailRecord, drafts: Sequence[Owed] = (), *, now: datetime) -> int | None:
         """Write an email, its decision and what we owe for it. Returns its id; None: it was taken in already.

@@ -127,6 +127,8 @@ mailbox = Table(
     Column("last_error_at", Utc),
     Column("last_error", Words),
     _required("errors_in_a_row", Integer),
+    Column("sent_uidvalidity", BigInteger),  # of the folder Sent; NULL where there was none yet
+    Column("sent_scanned_to", BigInteger),  # all UIDs of Sent below were looked at; NULL: never looked for
 )
 
 failure = Table(
@@ -212,7 +214,7 @@ email = Table(
     _required("decided_at", Utc),
     _required("recorded_at", Utc),
     Column("finished_at", Utc),
-    Column("put_away_at", Utc),
+    Column("put_away_at", Utc),  # of one that is still in the inbox: when a worker last set about it
     _required("milliseconds", Float),
     UniqueConstraint("mailbox", "uidvalidity", "uid", "sha256"),
     Index(None, "mailbox", "place", "id"),

@@ -25,6 +25,7 @@ logging.getLogger("imapclient").setLevel(logging.WARNING)  # at DEBUG it writes 
 
 _HIGHEST_UID = 2**32 - 1  # RFC 9051 section 9, nz-number
 _UIDS_PER_COMMAND = 500  # a line stays below the 8,192 bytes that RFC 7162 section 4 advises
+_HEADER_BYTES = 65_536  # of one email's headers
 _LOGOUT_S = 2.0
 _UNDATED = datetime.fromtimestamp(0, UTC)  # so old that nothing is answered automatically: a person reads it
 _TRY_AGAIN = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]")  # RFC 5530; every other refusal needs a person
@@ -96,6 +97,27 @@ class ImapMailbox:
                 if headers["x-triage-key"] == key:  # HEADER finds parts of values too (RFC 9051 section 6.4.4)
                     return headers["message-id"]
             return None
+
+    def folder_status(self, folder: str) -> FolderStatus | None:
+        with self._talk() as client:
+            name = self._server_name(client, folder)
+            if not _exists(client, name):
+                return None
+            found = client.folder_status(name, ["UIDNEXT", "UIDVALIDITY"])
+            return FolderStatus(uidvalidity=int(found[b"UIDVALIDITY"]), uidnext=int(found[b"UIDNEXT"]))
+
+    def headers(self, folder: str, first: int, last: int) -> list[Fetched]:
+        first, last = max(first, 1), min(last, _HIGHEST_UID)
+        if first > last:
+            return []  # IMAP would read 9:5 as 5:9
+        fetched: list[Fetched] = []
+        with self._talk() as client:
+            self._select(client, self._server_name(client, folder), readonly=True)
+            uids = sorted(uid for uid in client.search(["UID", f"{first}:{last}"]) if first <= uid <= last)
+            for some in _batches(uids):
+                found = client.fetch(some, [f"BODY.PEEK[HEADER]<0.{_HEADER_BYTES}>", "INTERNALDATE", "RFC822.SIZE"])
+                fetched += [_only_headers(uid, found[uid]) for uid in some if b"BODY[HEADER]<0>" in found.get(uid, {})]
+        return fetched
 
     def close(self) -> None:
         client, self._client = self._client, None
@@ -246,6 +268,12 @@ def _fetched(uid: int, answer: dict[bytes, Any], limit: int) -> Fetched:
     complete = len(raw) < limit or size == limit
     received_at = _utc(answer.get(b"INTERNALDATE"))
     return Fetched(uid=uid, raw=raw, size=size, received_at=received_at, complete=complete)
+
+
+def _only_headers(uid: int, answer: dict[bytes, Any]) -> Fetched:
+    raw: bytes = answer[b"BODY[HEADER]<0>"] or b""
+    size = int(answer.get(b"RFC822.SIZE", len(raw)))
+    return Fetched(uid=uid, raw=raw, size=size, received_at=_utc(answer.get(b"INTERNALDATE")), complete=False)
 
 
 def _utc(internaldate: datetime | None) -> datetime:

@@ -20,7 +20,7 @@ class MailError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FolderStatus:
-    """The inbox as the server describes it (RFC 9051 section 2.3.1.1)."""
+    """A folder as the server describes it (RFC 9051 section 2.3.1.1)."""
 
     uidvalidity: int
     uidnext: int  # a UID that no email has yet; emails that come later have this one or more
@@ -62,6 +62,15 @@ class Mailbox(Protocol):
 
     def find_sent(self, folder: str, key: str) -> str | None:
         """Message-ID of the email in ``folder`` whose X-Triage-Key is ``key``; None where there is none."""
+        ...
+
+    def folder_status(self, folder: str) -> FolderStatus | None:
+        """Another folder as it is now; None where there is none."""
+        ...
+
+    def headers(self, folder: str, first: int, last: int) -> list[Fetched]:
+        """The emails of another folder with UIDs from first to last, ascending; of each only its headers
+        (``complete`` is False). Bounded ranges only."""
         ...
 
     def close(self) -> None: ...
