@@ -14,7 +14,7 @@ from tests.servers.recording_smtp import RecordingSmtp
 from triage.core.policy import Limits, Mode
 from triage.mailroom.imap import ImapMailbox
 from triage.mailroom.login import Security, Server
-from triage.mailroom.ports import Delivery, MailError, Outgoing
+from triage.mailroom.ports import Delivery, Fetched, MailError, Outgoing
 from triage.mailroom.smtp import SmtpSender
 from triage.schedule import run_once
 
@@ -119,6 +119,33 @@ def test_an_email_that_somebody_dragged_back_into_the_inbox_is_not_answered_agai
     ground.run()
     assert len(ground.smtp.received) == 1
     assert ground.folder("INBOX") == 1
+    assert ground.journal.history.log()[0].decision.reasons[0].code == "handled-before"
+
+
+class Refusing(ImapMailbox):
+    """A mailbox whose server never gives out one email."""
+
+    def __init__(self, ground: Ground, uid: int) -> None:
+        super().__init__(ground.dovecot.server(ground.user))
+        self.uid = uid
+
+    def fetch(self, uids: list[int], limit: int) -> list[Fetched]:  # type: ignore[override]
+        if self.uid in uids:
+            raise MailError("NO internal error")
+        return super().fetch(uids, limit)
+
+
+def test_an_email_that_the_server_does_not_give_out_keeps_nobody_waiting_and_is_parked(ground: Ground) -> None:
+    ground.go_live()
+    uid = ground.deliver("add-admin", number=1)
+    ground.deliver("reset-password")
+    for _ in range(3):
+        worker = ground.worker(inbox=Refusing(ground, uid))
+        worker.receive()
+        worker.deliver()
+        ground.now += timedelta(hours=1)
+    assert ground.states() == {"answered": 1, "parked": 1}
+    assert "does not give it out" in ground.journal.history.log()[0].decision.reasons[0].sentence
 
 
 def test_what_breaks_us_is_parked_after_three_tries_and_the_next_email_is_handled(ground: Ground) -> None:
@@ -130,7 +157,9 @@ def test_what_breaks_us_is_parked_after_three_tries_and_the_next_email_is_handle
         ground.now += timedelta(hours=1)
     assert ground.states() == {"answered": 1, "parked": 1}
     parked = ground.journal.history.log()[0]
-    assert "our own error while reading it: ValueError" in parked.decision.reasons[0].sentence
+    why = parked.decision.reasons[0].sentence
+    assert "our own error while reading it: ValueError; it lies in Triage/Parked of csp.support@insight.com" in why
+    assert (parked.sender, parked.subject) == ("ann@client.example", "poison")
     assert ground.folder("Triage/Parked") == 1
 
 

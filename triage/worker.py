@@ -23,6 +23,7 @@ from triage.core.machine import auto_submitted
 from triage.core.mail import Conversation, Mail, SenderHistory, Trimmed
 from triage.core.parse import parse
 from triage.core.policy import Action, Mode
+from triage.core.redact import redact
 from triage.core.ticket import suppression_hashes
 from triage.desk import Considered, Desk, Read, as_entries_allow
 from triage.journal.database import JournalError
@@ -30,7 +31,7 @@ from triage.journal.mailboxes import Mailbox as Standing
 from triage.journal.opening import Journal
 from triage.journal.outbox import Result
 from triage.journal.owed import OutboxRow, Owed
-from triage.journal.record import EmailRecord, Intake
+from triage.journal.record import Earlier, EmailRecord, Intake
 from triage.journal.retry import DELIVERY
 from triage.journal.states import State, Verdict
 from triage.mailroom.ports import Delivery, Fetched, FolderStatus, Mailbox, MailError, Outcome, Outgoing, Sender
@@ -41,6 +42,7 @@ SCAN = 1_000  # UIDs asked for at once: imaplib's lines are bounded
 BATCH = 25  # emails fetched, decided and committed together
 DELIVERIES = 20  # outbox rows claimed together
 STOP_FILE = "STOP"
+SENSIBLE_YEAR = 1990  # an INTERNALDATE before it is no date
 
 
 def utc_now() -> datetime:
@@ -143,19 +145,38 @@ class Worker:
 
     def _take_in(self, uids: Sequence[int], below: int | None) -> int:
         """Fetch and understand outside the transaction, decide and record inside: one commit for the batch."""
-        limits = self.house.policy.limits
-        fetched = self.inbox.fetch(uids, limits.read_bytes) if uids else []
+        fetched, refused = self._fetch(uids)
         fetched_at = self.now()
         understood = [(one, *self._understand(one)) for one in fetched]
         taken = 0
         with self.journal.intake(self.address) as intake:
             for one, read, trouble, milliseconds in understood:
                 taken += self._record(intake, one, read, trouble, fetched_at, milliseconds)
-            for uid in set(uids) - {one.uid for one in fetched}:
+            for uid, sentence in refused.items():
+                unread = Fetched(uid, b"", 0, fetched_at, complete=False)
+                taken += self._fail(intake, unread, f"the server does not give it out: {sentence}", fetched_at)
+            for uid in set(uids) - {one.uid for one in fetched} - set(refused):
                 intake.gone(uid)
             if below is not None:
                 intake.scanned(below)
         return taken
+
+    def _fetch(self, uids: Sequence[int]) -> tuple[list[Fetched], dict[int, str]]:
+        """Emails, and by UID why the server refuses one: a single broken email must not keep the others waiting."""
+        limit = self.house.policy.limits.read_bytes
+        if not uids:
+            return [], {}
+        try:
+            return self.inbox.fetch(uids, limit), {}
+        except MailError:
+            self.inbox.status()  # raises where it is the server that fails, not one email
+        fetched, refused = [], {}
+        for uid in uids:
+            try:
+                fetched += self.inbox.fetch([uid], limit)
+            except MailError as error:
+                refused[uid] = str(error)
+        return fetched, refused
 
     def _understand(self, one: Fetched) -> tuple[Read | None, str, float]:
         """The email as read, or why it could not be, and the milliseconds it took."""
@@ -193,6 +214,8 @@ class Worker:
         decision, needs_approval = as_entries_allow(
             considered.decision, self.desk.entries, self.house.policy, now.date()
         )
+        if earlier:
+            decision = _handled_before(earlier)
         ticket = None
         owed: list[Owed] = []
         if earlier is None and mode.rank >= Mode.DRAFT.rank and not considered.by_machine:
@@ -200,9 +223,10 @@ class Worker:
             if decision.action is not Action.IGNORE:
                 ticket = ticket or intake.new_ticket(now)
                 identity = f"{self.address}|{intake.mailbox.uidvalidity}|{one.uid}|{read.mail.sha256}"
-                case = Case(read.mail, read.trimmed, decision, ticket, identity, now, read.prediction.language or "en")
-                held = needs_approval or (mode is Mode.DRAFT and decision.action.answers)
-                owed = [Owed(draft, held=held) for draft in compose(case, self.house)]
+                held = decision.action.answers and (needs_approval or mode is Mode.DRAFT)
+                language = read.prediction.language or "en"
+                case = Case(read.mail, read.trimmed, decision, ticket, identity, now, language, held)
+                owed = [Owed(draft, held=held and draft.kind is DraftKind.REPLY) for draft in compose(case, self.house)]
         record = EmailRecord(
             uid=one.uid,
             mail=read.mail,
@@ -273,8 +297,9 @@ class Worker:
     def _mode(self, intake: Intake, received_at: datetime) -> Mode:
         """The lowest of policy, journal and STOP file; mail from before going live stays shadowed."""
         live_since = intake.mailbox.went_live_at
-        # INTERNALDATE has whole seconds.
-        if live_since is None or received_at < live_since.replace(microsecond=0):
+        # INTERNALDATE has whole seconds; a senseless one is no reason to leave an email without a person (too-old).
+        undated = received_at.year < SENSIBLE_YEAR
+        if live_since is None or (received_at < live_since.replace(microsecond=0) and not undated):
             return Mode.SHADOW
         return min(self.ceiling(), intake.mode, key=lambda mode: mode.rank)
 
@@ -285,14 +310,15 @@ class Worker:
         too_large = one.size > self.house.policy.limits.max_bytes
         if tries < self.house.policy.limits.attempts and not too_large:
             return 0
-        where = f"{trouble}; it lies in the mailbox {self.address}, UID {one.uid}"
-        digest = hashlib.sha256(one.raw).hexdigest()
+        mode, mail = self._mode(intake, one.received_at), _as_far_as_readable(one)
+        folder = self.house.policy.folders.parked if mode.rank >= Mode.DRAFT.rank else "the inbox"
+        where = f"{trouble}; it lies in {folder} of {self.address}, Message-ID {mail.message_id or 'none'}"
         record = EmailRecord(
             uid=one.uid,
-            mail=Mail(sha256=digest, size=one.size, complete=one.complete),
+            mail=mail,
             trimmed=Trimmed(""),
-            decision=Decision(Action.ROUTE, reply=False, reasons=(Reason("parked", trouble),)),
-            mode=self._mode(intake, one.received_at),
+            decision=Decision(Action.ROUTE, reply=False, reasons=(Reason("parked", where),)),
+            mode=mode,
             received_at=one.received_at,
             fetched_at=fetched_at,
             decided_at=now,
@@ -467,6 +493,20 @@ class Worker:
     def close(self) -> None:
         for part in (self.inbox, self.sent, self.cabinet, self.sender):
             part.close()
+
+
+def _handled_before(earlier: Earlier) -> Decision:
+    """For an email that came back: somebody dragged it into the inbox, or it was delivered twice."""
+    sentence = f"this very email was handled before (log entry {earlier.id}, {earlier.state}): nothing is sent for it"
+    return Decision(Action.IGNORE, reply=False, reasons=(Reason("handled-before", sentence),))
+
+
+def _as_far_as_readable(one: Fetched) -> Mail:
+    """Who wrote and about what, for the person who looks for a parked email; not its text, which may break us."""
+    try:
+        return replace(redact(parse(one.raw, complete=one.complete)), text="", html="")
+    except Exception:  # noqa: BLE001 - it is parked because something in it breaks us
+        return Mail(sha256=hashlib.sha256(one.raw).hexdigest(), size=one.size, complete=one.complete)
 
 
 def whence(error: Exception) -> str:

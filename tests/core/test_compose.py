@@ -87,7 +87,7 @@ def test_a_hand_over_shows_only_what_the_customer_may_read_in_a_quote_of_it() ->
     for shown in (text, html):
         assert "I was charged twice." in shown
         assert "From outside: Ann" in shown
-        assert "This ticket has notes: read them before you reply." in shown
+        assert "This ticket has notes on its sender: read them in the log before you reply." in shown
         assert not any(hidden in shown for hidden in ("cl1ent", "DMARC", "71 %", "elsewhere.example"))
     assert message["Reply-To"] == "ann@client.example, help@shop.example"
     assert message["X-Auto-Response-Suppress"] == "DR, RN, NRN, OOF, AutoReply"

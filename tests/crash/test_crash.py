@@ -118,6 +118,13 @@ def test_a_repeat_without_a_kill_or_a_lost_answer_has_no_excuse(journal: Journal
     assert (found.repeated, found.explained, found.holds) == (1, 0, False)
 
 
+def test_a_kill_long_after_the_acceptance_is_no_excuse(journal: Journal) -> None:
+    attempt(journal, None, 0)
+    attempt(journal, Verdict.ACCEPTED, 2)
+    found = counted(journal, taken("a"), taken("a", 2), killed_after=60 * SECOND)
+    assert (found.repeated, found.explained, found.holds) == (1, 0, False)
+
+
 def test_a_repeat_within_one_attempt_has_no_excuse(journal: Journal) -> None:
     attempt(journal, Verdict.ACCEPTED, 0)
     found = counted(journal, taken("a"), taken("a"), killed_after=SECOND)

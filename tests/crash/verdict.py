@@ -10,7 +10,9 @@ from triage.journal.history import Attempt, EmailDetail
 from triage.journal.opening import Journal
 from triage.journal.states import RowState, State, Verdict
 
-_IN_THE_PIPES = timedelta(seconds=2)  # what a killed process has written still arrives
+# Between acceptance and record a worker takes some milliseconds, on a busy machine more; and what a killed process has
+# written still arrives.
+_AROUND_A_KILL = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _count_repeats(
 def _explain(counted: Counted, one: Taken, attempts: list[Attempt], killed: Mapping[str, datetime]) -> None:
     attempt = max((tried for tried in attempts if tried.claimed_at <= one.at), key=lambda tried: tried.number)
     died = killed.get(attempt.worker)
-    if attempt.verdict is None and died and one.at < died + _IN_THE_PIPES:
+    if attempt.verdict is None and died and abs(died - one.at) < _AROUND_A_KILL:
         counted.after_kill += 1
     elif attempt.verdict is Verdict.UNKNOWN and one.withheld:
         counted.after_lost_answer += 1

@@ -92,6 +92,7 @@ class Case:
     identity: str  # mailbox, UIDVALIDITY, UID and hash: the same for the same email, always
     now: datetime
     language: str = "en"
+    held: bool = False  # the answer waits for a person's approval: nothing has reached the sender yet
 
 
 def compose(case: Case, house: House) -> tuple[Draft, ...]:
@@ -131,7 +132,11 @@ def _hand_over(case: Case, house: House, sent: str) -> Draft:
     team should know (guesses, doubts about the sender) stays in the journal."""
     kind = DraftKind.HAND_OVER
     team = house.policy.teams[case.decision.team or house.policy.default_team]
-    values = _values(case, house) | _about_the_email(case, house) | {"sent": sent.strip()}
+    values = (
+        _values(case, house)
+        | _about_the_email(case, house)
+        | {"sent": "" if case.held else sent.strip(), "held": case.held}
+    )
     customer = correspondent(case.mail, house.policy)
     reply_to = ", ".join(([customer.email] if customer else []) + [house.mailbox])
     headers = [
