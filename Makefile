@@ -1,6 +1,6 @@
 # The menu. Two commands do everything: `make demo` and `make test`.
 .PHONY: help setup demo test test-crash check check-leak bench-understanding bench-intents bench-mail bench-reliability \
-	lock clean
+	release lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,6 +14,7 @@ help:
 	@echo "make test-crash     kill the worker KILLS=300 times over EMAILS=1000 emails (SEED=1); one line of JSON"
 	@echo "make bench-understanding | bench-intents | bench-mail    print figures beside their floors and aims, as JSON"
 	@echo "make bench-reliability    the same for kills, latency and memory; FULL=1 takes about two hours"
+	@echo "make release train, calibrate and put the result into models/release"
 	@echo "make lock    write the lock files anew (maintainers; needs uv)"
 	@echo "make clean   remove what the commands made"
 
@@ -78,6 +79,11 @@ bench-mail: setup
 bench-reliability: $(VENV)/test.done
 	@sh tests/servers/debian.sh test
 	$(BIN)/python -m tests.bench.reliability --model $(MODEL) --seed $(SEED) $(if $(FULL),--full)
+
+release: setup
+	$(BIN)/triage train
+	$(BIN)/triage calibrate
+	rm -rf models/release && cp -r models/built/latest models/release
 
 # --- for developers ---------------------------------------------------------------------------------------------------
 

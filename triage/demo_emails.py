@@ -57,7 +57,7 @@ Hi there,
 two quick questions from our side:
 
 1. How do I download the billable items report for last month?
-2. I also need to make my colleague Priya an administrator on the platform. How is that done?
+2. How do I make my colleague Priya an admin of the platform? She has a user there already.
 
 Thanks,
 Devon

@@ -74,7 +74,7 @@ def test_the_button_with_an_ellipsis_survives() -> None:
         ("policy.toml", '[topics.other]\nteam = "cloud-support"', '[topics.other]\nteam = "x"', 'names team "x"'),
         ("policy.toml", "[service]", "[service", "is not TOML"),
         ("policy.toml", "[folders]", "[foulders]", 'section "foulders" is not known; did you mean "folders"?'),
-        ("policy.toml", "target_wrong = 0.05", "target_wrong = 5", "has to lie between 0 and 1"),
+        ("policy.toml", "target_wrong = 0.03", "target_wrong = 5", "has to lie between 0 and 1"),
         ("faq/update-address.md", 'team = "billing"', 'team = "biling"', 'names team "biling"; known teams: billing'),
         ("faq/update-address.md", '"new-address"', '"new-adress"', 'asks for detail "new-adress"; known details'),
         ("faq/reset-password.md", "## Answer", "## Reply", "has not the form"),

@@ -61,6 +61,14 @@ def test_what_we_may_not_answer_goes_to_a_person_and_the_sender_hears_nothing() 
     assert found.reasons[0].code == "not-addressed"
 
 
+@pytest.mark.parametrize(("asked", "action"), [(0.97, Action.ROUTE), (0.7, Action.IGNORE)])
+def test_the_subject_of_an_absence_notice_needs_a_second_sign(asked: float, action: Action) -> None:
+    doubt = Objection("absence-subject", Severity.NO_ANSWER, "it may be a notice of absence")
+    guesses = (Guess("password", asked), Guess("nothing-asked", 1 - asked))
+    found = decided(prediction("password", guesses=guesses), doubt)
+    assert (found.action, found.reply) == (action, False)
+
+
 def test_thanks_under_an_objection_are_still_only_thanks() -> None:
     assert decided(Prediction(nothing_asked=True), WITHHELD).action is Action.IGNORE
 

@@ -103,10 +103,13 @@ def test_a_repeat_is_explained_where_the_kill_fell_before_our_record(journal: Jo
     assert (found.repeated, found.after_kill, found.holds) == (1, 1, True)
 
 
-def test_a_repeat_is_explained_where_the_server_never_answered(journal: Journal) -> None:
-    attempt(journal, Verdict.UNKNOWN, 0)
+@pytest.mark.parametrize(("verdict", "killed_after"), [(Verdict.UNKNOWN, None), (None, 60 * SECOND)])
+def test_a_repeat_is_explained_where_the_server_never_answered(
+    journal: Journal, verdict: Verdict | None, killed_after: timedelta | None
+) -> None:
+    attempt(journal, verdict, 0)
     attempt(journal, Verdict.ACCEPTED, 2)
-    found = counted(journal, taken("a", withheld=True), taken("a", 2))
+    found = counted(journal, taken("a", withheld=True), taken("a", 2), killed_after=killed_after)
     assert (found.repeated, found.after_lost_answer, found.holds) == (1, 1, True)
 
 

@@ -135,9 +135,10 @@ def _count_repeats(
 def _explain(counted: Counted, one: Taken, attempts: list[Attempt], killed: Mapping[str, datetime]) -> None:
     attempt = max((tried for tried in attempts if tried.claimed_at <= one.at), key=lambda tried: tried.number)
     died = killed.get(attempt.worker)
-    if attempt.verdict is None and died and abs(died - one.at) < _AROUND_A_KILL:
+    cut_short = attempt.verdict is None and died is not None
+    if cut_short and died and abs(died - one.at) < _AROUND_A_KILL:
         counted.after_kill += 1
-    elif attempt.verdict is Verdict.UNKNOWN and one.withheld:
+    elif one.withheld and (cut_short or attempt.verdict is Verdict.UNKNOWN):
         counted.after_lost_answer += 1
     else:
         counted.wrong.append(

@@ -84,6 +84,10 @@ class Head:
         general = vectors[-1] @ self.general_weights + lexical + self.general_bias
         return Readings(np.asarray(tuned, dtype=np.float32), np.log(softmax(general) + 1e-9))
 
+    def read_sentences(self, vectors: Array, which: int = 0) -> Array:
+        """Probabilities of sentences alone, shape (S, L), from their vectors by one tuned encoder, shape (S, D)."""
+        return softmax(vectors @ self.tuned_weights[which] + self.tuned_biases[which])
+
     def pool(self, readings: Readings) -> Array:
         """Probabilities, shape (L,)."""
         return pooled(readings.tuned, readings.general, self.exponents)
@@ -105,8 +109,8 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Selector:
-    """Logistic regression: how likely is it that a reply with the suggested entries is right?"""
+class Logistic:
+    """A logistic regression on a few features."""
 
     weights: Array  # (features,)
     bias: float
@@ -126,8 +130,8 @@ class Model:
     intents: frozenset[str]  # labels that are FAQ entries
     head: Head
     memory: Memory
-    selector: Selector
-    second: float  # least probability of a further label in the same email
+    companion: Logistic  # does the email have a further label?
+    selector: Logistic  # is a reply with the suggested entries right?
 
 
 def softmax(scores: Array) -> Array:

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from triage.classifier.card import CARD, model_folder, read_card, versions, write_card
 from triage.classifier.encoder import Encoder
 from triage.classifier.features import segments_of, text_of
 from triage.classifier.language import Language
 from triage.classifier.manifest import ModelError, read_manifest
-from triage.classifier.model import Array, Model, load, softmax
-from triage.classifier.suggest import Suggestion, suggest
+from triage.classifier.model import Array, Model, load
+from triage.classifier.suggest import suggest
 from triage.core.mail import Mail, Trimmed
 from triage.core.prediction import IGNORE_LABEL, Gate, Guess, Prediction
 
@@ -36,34 +38,47 @@ class Classifier:
             log.exception("the classifier failed")
             return Prediction(failure=f"the classifier failed ({type(error).__name__}): a person reads the email")
 
-    def suggest(self, text: str) -> tuple[Suggestion, Array]:
-        """What the head makes of a text, and its vectors, shape (E + 1, D)."""
-        vectors = self.encoder.encode(text)
-        head = self.model.head
-        readings = head.read(vectors, text)
-        return suggest(readings, head.pool(readings), self.model.labels, self.model.intents, self.model.second), vectors
-
     def _predict(self, text: str) -> Prediction:
-        suggestion, vectors = self.suggest(text)
-        labels, names = suggestion.labels, self.model.labels
-        confidence = self.model.selector.probability(suggestion.features)
-        order = sorted(range(len(names)), key=lambda index: -float(suggestion.probabilities[index]))
-        guesses = tuple(Guess(names[index], float(suggestion.probabilities[index])) for index in order)
-        intents = tuple(label for label in labels if label in self.model.intents)
-        segments = segments_of(text)
-        places, words = self._where(intents, segments)
+        model = self.model
+        vectors = self.encoder.encode(text)
+        readings = model.head.read(vectors, text)
+        sentences = self._sentences(text)
+        pool = model.head.pool(readings)
+        suggestion = suggest(readings, pool, sentences, model.labels, model.intents, model.companion)
+        labels = suggestion.labels
+        confidence = model.selector.probability(suggestion.features)
+        order = sorted(range(len(model.labels)), key=lambda index: -float(pool[index]))
+        guesses = tuple(Guess(model.labels[index], float(pool[index])) for index in order)
+        intents = tuple(label for label in labels if label in model.intents)
+        places = {intent: self._place(intent, sentences) for intent in intents}
         nothing = labels[0] == IGNORE_LABEL and guesses[0].probability >= self.thresholds["nothing_asked"]
         return Prediction(
             guesses=guesses,
             intents=tuple(sorted(intents, key=lambda intent: places[intent])),
-            topics=tuple(label for label in labels if label not in self.model.intents and label != IGNORE_LABEL),
+            topics=tuple(label for label in labels if label not in model.intents and label != IGNORE_LABEL),
             nothing_asked=nothing,
             confidence=confidence if intents else 0.0,
             gates=(self._gate(confidence),) if intents else (),
-            evidence=(*words, *self._nearest(vectors), _runner_up(guesses, labels)),
+            evidence=(
+                *(_speaks(intent, place, len(sentences)) for intent, place in places.items() if len(sentences) > 1),
+                *self._nearest(vectors),
+                _runner_up(guesses, labels),
+            ),
             language=self.language.of(text),
             model=self.fingerprint,
         )
+
+    def _sentences(self, text: str) -> Array:
+        """What each sentence says alone, shape (S, L)."""
+        segments = segments_of(text)
+        if not segments:
+            return np.zeros((0, len(self.model.labels)), np.float32)
+        vectors = np.stack([self.encoder.encode_with(0, segment) for segment in segments])
+        return self.model.head.read_sentences(vectors)
+
+    def _place(self, intent: str, sentences: Array) -> int:
+        """Which sentence speaks most for an entry."""
+        return int(sentences[:, self.model.labels.index(intent)].argmax()) if len(sentences) else 0
 
     def _gate(self, confidence: float) -> Gate:
         limit = self.thresholds["confidence"]
@@ -71,21 +86,6 @@ class Classifier:
         verb = "is right with" if passed else "is right with only"
         sentence = f"a reply with this answer {verb} {confidence:.1%}; at least {limit:.1%} is wanted"
         return Gate("confidence", passed, confidence, limit, sentence)
-
-    def _where(self, intents: tuple[str, ...], segments: list[str]) -> tuple[dict[str, int], list[str]]:
-        """The place in the email of the sentence that speaks most for each entry, and that in words."""
-        if not segments or not intents:
-            return dict.fromkeys(intents, 0), []
-        head = self.model.head
-        vectors = [self.encoder.encode_with(0, segment) for segment in segments]
-        table = [softmax(vector @ head.tuned_weights[0] + head.tuned_biases[0]) for vector in vectors]
-        places, words = {}, []
-        for intent in intents:
-            column = self.model.labels.index(intent)
-            best = max(range(len(segments)), key=lambda place: float(table[place][column]))
-            places[intent] = best
-            words.append(f"sentence {best + 1} of {len(segments)} speaks most for {intent}")
-        return places, words
 
     def _nearest(self, vectors: Array) -> list[str]:
         memory = self.model.memory
@@ -155,6 +155,10 @@ def open_classifier(models_dir: Path, folder: Path) -> Classifier:
         raise ModelError(f"{folder} was trained with another encoder than {models_dir / 'encoder'}; run `triage train`")
     fingerprint = str(manifest["files"]["card.json"])[:12]
     return Classifier(encoder, load(folder), language, card["thresholds"], fingerprint)
+
+
+def _speaks(intent: str, place: int, count: int) -> str:
+    return f"sentence {place + 1} of {count} (the subject is the first) speaks most for {intent}"
 
 
 def _runner_up(guesses: tuple[Guess, ...], labels: tuple[str, ...]) -> str:

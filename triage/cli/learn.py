@@ -121,10 +121,10 @@ def _worth(threshold: calibration.Threshold, target: float, confidence: float) -
     counts = f"{threshold.answers} calibration answers, {threshold.wrong} wrong"
     if threshold.certified:
         return (
-            f"certified: with {confidence:.0%} confidence at most {target:.0%} of automatic answers are wrong "
+            f"certified: with {confidence:.0%} confidence at most {target * 100:g} % of automatic answers are wrong "
             f"({counts}, bound {threshold.bound:.1%}) while mail looks like the calibration mail"
         )
     return (
         f"uncertified: {counts}; {threshold.more_needed} more labelled answers, all of them right, would certify "
-        f"{target:.0%} at {confidence:.0%} confidence"
+        f"{target * 100:g} % at {confidence:.0%} confidence"
     )

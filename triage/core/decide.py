@@ -11,10 +11,14 @@ from triage.core.details import find_details
 from triage.core.lookalike import look_alikes
 from triage.core.mail import Authentication, Conversation, Details, Mail, Objection, Severity, Trimmed
 from triage.core.policy import Action, Entry, Policy
-from triage.core.prediction import Prediction
+from triage.core.prediction import IGNORE_LABEL, Prediction
 
 ANSWERED_LANGUAGES = frozenset({"en", ""})  # languages with vetted texts; "" is too short to tell
 UNREADABLE = frozenset({"malformed", "encrypted", "rule-failed"})  # then the classifier has not seen all of it
+# Objections that say "perhaps a machine wrote it": alone they only withhold a reply, and people's mail is never ignored
+# for them; where the classifier finds little asked, too, two independent signs are enough.
+PERHAPS_A_MACHINE = frozenset({"absence-subject"})
+SECOND_SIGN = 0.1  # probability that nothing is asked
 LEAST_MASS = 0.1  # of probability for a team; below it the default team looks
 LEAST_TOPIC = 0.5  # probability of a topic that the customer is told
 
@@ -45,7 +49,11 @@ def decide(
     obstacle = _obstacle(prediction, conversation, rules)
     if conversation.person_involved:
         withheld = True
-    read = prediction.language in ANSWERED_LANGUAGES and not UNREADABLE & {objection.code for objection in objections}
+    codes = {objection.code for objection in objections}
+    second_sign = prediction.probability(IGNORE_LABEL) >= SECOND_SIGN
+    if PERHAPS_A_MACHINE & codes and second_sign and not conversation.person_involved:
+        return Decision(Action.IGNORE, reply=False, reasons=(*heard, *_nothing_asked(prediction)))
+    read = prediction.language in ANSWERED_LANGUAGES and not UNREADABLE & codes
     if obstacle is None and prediction.nothing_asked and read:
         return Decision(Action.IGNORE, reply=False, reasons=(*heard, *_nothing_asked(prediction)))
     if obstacle is None and not withheld and not prediction.nothing_asked:

@@ -58,14 +58,16 @@ def split_quotes(given: Sequence[Line], *, is_forward: bool = False, is_reply: b
         expected = not forwards and (is_forward or (not is_reply and _points_below(lines, own, start.first)))
         _disown(lines, own, start)
         position = start.end
-        if start.kind is Kind.FORWARD or (start.kind is Kind.HEADERS and (expected or not said_before)):
+        opens = expected or (start.kind is Kind.HEADERS and not said_before)
+        if start.kind is Kind.FORWARD or (start.kind in (Kind.HEADERS, Kind.DIVIDER) and opens):
             position = _open_forward(lines, own, start, divided=said_before)
             forwards.append(start.first if said_before else position)
         elif said_before and not (start.kind is Kind.ATTRIBUTION and _quote_follows(lines, own, position)):
             own[position:] = [False] * (len(lines) - position)
             break
     if not announced:
-        _keep_deliberate_quotes(lines, own, all_of_them=not is_reply and _points_below(lines, own, len(lines)))
+        all_of_them = is_forward or (not is_reply and _points_below(lines, own, len(lines)))
+        _keep_deliberate_quotes(lines, own, all_of_them=all_of_them)
     _finish_wrapped_quotes(lines, own)
     return Split(tuple(lines), tuple(own), tuple(forwards))
 
