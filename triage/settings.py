@@ -73,6 +73,9 @@ class ServiceSettings(BaseModel):
     model: str = Field(default="release", description="which model: release, or the name of one under models/built")
     secret_key: SecretStr = Field(default=SecretStr(""), description="signs ticket tags; made on first start if empty")
     poll_seconds: float = Field(default=30, ge=1, le=3600, description="seconds between two looks into the mailbox")
+    claim_seconds: float = Field(
+        default=90, ge=5, le=3600, description="how long a worker may take to send an email before another one tries"
+    )
     console_url: str = Field(default="", description="address of the review page, for links in hand-overs")
 
 

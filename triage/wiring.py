@@ -9,7 +9,7 @@ import secrets
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +74,8 @@ def build_worker(
         sent=ImapMailbox(imap),
         cabinet=ImapMailbox(imap),
         # Half of a claim is for sending, the other half for the attempt that was begun last.
-        sender=SmtpSender(smtp_server(mailbox), attempt_timeout_s=40),
+        sender=SmtpSender(smtp_server(mailbox), attempt_timeout_s=service.claim_seconds * 0.45),
+        claim_for=timedelta(seconds=service.claim_seconds),
         data_dir=service.data_dir,
         bell=Watcher(imap),
         policy_hash=content.policy_hash,
