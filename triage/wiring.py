@@ -36,11 +36,18 @@ def build_desk(content: Content, service: ServiceSettings) -> "Desk":
     return Desk(load_classifier(service.models_dir, service.model), content.policy, content.entries)
 
 
-def build_journal(service: ServiceSettings) -> "Journal":
-    """The journal, its tables brought up to date."""
+def build_journal(service: ServiceSettings, *, make: bool = True) -> "Journal":
+    """The journal, its tables brought up to date. ``make=False``: a missing SQLite file is an error, not a new journal:
+    a command in the wrong folder must not say that all is quiet."""
     from triage.journal.opening import open_journal
     from triage.journal.schema import upgrade
 
+    file = service.database_url.partition("sqlite:///")[2]
+    if not make and file and not Path(file).is_file():
+        raise SettingsError(
+            f"there is no journal at {Path(file).absolute()}: run this in the service's folder, or set "
+            "TRIAGE_DATABASE_URL as for `triage run`"
+        )
     upgrade(service.database_url, MIGRATIONS)
     return open_journal(service.database_url)
 
@@ -109,16 +116,31 @@ def secret_key(service: ServiceSettings) -> bytes:
     path = service.data_dir / "secret.key"
     try:
         service.data_dir.mkdir(parents=True, exist_ok=True)
-        # Only one of two services that start at once makes it.
-        with suppress(FileExistsError):
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_hex(32))
-        return path.read_text().strip().encode()
+        if not path.exists():
+            _make_key(path)
+        key = path.read_text().strip().encode()
     except OSError as error:
         raise SettingsError(
             f"{path} cannot be made or read ({error.strerror}): set TRIAGE_SECRET_KEY, or mend the folder's rights"
         ) from None
+    if len(key) < 32:
+        raise SettingsError(
+            f"{path} holds no key: restore it from a backup, or remove it and old ticket tags stop counting"
+        )
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Whole or not at all, and by one of two services that start at once: an empty key would let anybody sign."""
+    draft = path.with_suffix(f".{os.getpid()}")
+    handle = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(32))
+        file.flush()
+        os.fsync(file.fileno())
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
 
 
 def read_config(service: ServiceSettings) -> Content:

@@ -238,7 +238,7 @@ def _status(error: Exception) -> int | None:
     from triage.mailroom.ports import MailError
     from triage.settings import SettingsError
 
-    if isinstance(error, UnreadablePathError):
+    if isinstance(error, (UnreadablePathError, FileNotFoundError, IsADirectoryError, PermissionError)):
         return 2
     return 1 if isinstance(error, (SettingsError, ContentError, ModelError, JournalError, MailError)) else None
 

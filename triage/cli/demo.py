@@ -114,11 +114,11 @@ def _print_summary(outcome: stage.Outcome, folder: Path) -> None:
         out.print(f"One reply, whole ({first}):", style="bold")
         out.print(_readable(first.read_bytes()), markup=False, highlight=False)
     out.print("What to try next:", style="bold")
+    out.print("  .venv/bin/triage explain tests/mails     what it decides for odd emails, and why", highlight=False)
     out.print(
-        f"  triage explain --json {outcome.sent_folder}     why it would decide what for any .eml file", highlight=False
+        f"  TRIAGE_DATABASE_URL=sqlite:///{folder}/triage.db .venv/bin/triage log     the outcomes", highlight=False
     )
-    out.print(f"  TRIAGE_DATABASE_URL=sqlite:///{folder}/triage.db triage log     the outcomes", highlight=False)
-    out.print("  triage check     what is in config/, and what its owner has to confirm", highlight=False)
+    out.print("  .venv/bin/triage check     what is in config/, and what its owner has to confirm", highlight=False)
 
 
 def _readable(raw: bytes) -> str:

@@ -17,7 +17,7 @@ CLASSIFIERS_WORD = "nothing-asked"  # no header and no structure says machine
 
 
 def log(which: LogFilter, limit: int, *, as_json: bool) -> None:
-    with open_journal(read_service_settings()) as journal:
+    with open_journal(read_service_settings(), make=False) as journal:
         rows = journal.history.log(which, limit)
     if as_json:
         for row in rows:

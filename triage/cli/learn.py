@@ -16,6 +16,7 @@ from triage.classifier.card import model_folder, read_card, write_card
 from triage.classifier.evaluate import Graded, Report, grade
 from triage.classifier.examples import Example, Outcome, as_email, read_examples
 from triage.classifier.manifest import ModelError
+from triage.classifier.predict import open_classifier
 from triage.classifier.report import check_drawing, write_report
 from triage.cli.screen import err, out
 from triage.core.mail import Conversation, SenderHistory
@@ -49,12 +50,13 @@ def calibrate(target: float | None, confidence: float | None, name: str) -> None
     path = service.models_dir / "examples" / "calibration.jsonl"
     if not path.is_file():
         raise ModelError(f"{path} is missing: calibration needs labelled emails that were not trained on")
-    desk = wiring.build_desk(content, service.model_copy(update={"model": name}))
+    folder = model_folder(service.models_dir, name)
+    # Not through build_desk: a damaged model has to stop here, before a new manifest would call it sound.
+    desk = Desk(open_classifier(service.models_dir, folder), content.policy, content.entries)
     report = Report(list(grade_all(read_examples(path), desk)))
     suggested = report.suggestions()
     right = [one.suggestion_right for one in suggested]
     threshold = calibration.choose([one.confidence for one in suggested], right, target, confidence)
-    folder = model_folder(service.models_dir, name)
     card = read_card(folder)
     card["thresholds"]["confidence"] = threshold.confidence
     card["calibration"] = {

@@ -41,7 +41,7 @@ def show(day: datetime | None, *, offline: bool, as_json: bool) -> None:
     """``day``: its midnight, UTC; None: since the first connection. Exit status 1 where anything is unaccounted for."""
     service, mailboxes = (read_service_settings(), ()) if offline else _with_mailboxes()
     settings = {mailbox.mailbox_address: mailbox for mailbox in mailboxes}
-    with open_journal(service) as journal:
+    with open_journal(service, make=False) as journal:
         known = journal.mailboxes.all()
         pages = [_page(journal, one, day, settings.get(one.address)) for one in known]
     addresses = {one.address for one in known}

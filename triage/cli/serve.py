@@ -2,6 +2,7 @@
 
 import getpass
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,11 +22,16 @@ from triage.worker import STOP_FILE
 def run(*, once: bool) -> None:
     log_to_stderr(logging.INFO)
     service, content, mailboxes = all_settings()
+    _require_own_addresses(content, mailboxes)
     with open_journal(service) as journal:
         desk = wiring.build_desk(content, service)
         workers = [wiring.build_worker(mailbox, service, content, desk, journal) for mailbox in mailboxes]
         if not once:
-            Service(workers, service.poll_seconds).run()
+            left_nothing_hanging = Service(workers, service.poll_seconds).run()
+            if not left_nothing_hanging:
+                journal.close()
+                logging.shutdown()
+                os._exit(0)  # a thread that waits for a dead server would keep the process for minutes
             return
         try:
             failures = [failure for worker in workers if (failure := run_once(worker))]
@@ -41,6 +47,7 @@ def go_live(mode: Mode, *, yes: bool) -> None:
     if mode.rank < Mode.DRAFT.rank:
         raise SettingsError(f"--mode {mode} sends nothing: go live with draft or automatic, or use `triage stop`")
     service, content, mailboxes = all_settings()
+    _require_own_addresses(content, mailboxes)
     if mode.rank > content.policy.highest_mode.rank:
         raise SettingsError(f"policy.toml allows at most highest_mode = {content.policy.highest_mode}; raise it there")
     _warn(service, content)
@@ -55,7 +62,7 @@ def go_live(mode: Mode, *, yes: bool) -> None:
 
 
 def stop() -> None:
-    with open_journal(read_service_settings()) as journal:
+    with open_journal(read_service_settings(), make=False) as journal:
         journal.service.set_mode(Mode.SHADOW, datetime.now(UTC), who(), "triage stop")
         waiting = sum(count for state, count in journal.history.counts().items() if not state.final)
     out.print(f"Stopped: shadow mode, nothing leaves. {waiting} emails are on their way and wait; see `triage log`.")
@@ -73,10 +80,20 @@ def all_settings() -> tuple[ServiceSettings, Content, Sequence[MailboxSettings]]
     return settings.service, content, settings.mailboxes
 
 
+def _require_own_addresses(content: Content, mailboxes: Sequence[MailboxSettings]) -> None:
+    own = content.policy.own_addresses
+    for mailbox in mailboxes:
+        if mailbox.mailbox_address.lower() not in own:
+            raise SettingsError(
+                f"TRIAGE_MAILBOX_ADDRESS={mailbox.mailbox_address} is not among own_addresses of policy.toml "
+                f"({', '.join(sorted(own))}): nobody would be answered; add it there"
+            )
+
+
 @contextmanager
-def open_journal(service: ServiceSettings) -> Iterator[Journal]:
-    """The journal, up to date; closed at the end."""
-    journal = wiring.build_journal(service)
+def open_journal(service: ServiceSettings, *, make: bool = True) -> Iterator[Journal]:
+    """The journal, up to date; closed at the end. ``make=False``: only one that is there."""
+    journal = wiring.build_journal(service, make=make)
     try:
         yield journal
     finally:

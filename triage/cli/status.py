@@ -76,7 +76,7 @@ class Status:
 def show(*, as_json: bool) -> None:
     service = read_service_settings()
     highest = wiring.read_config(service).policy.highest_mode
-    with open_journal(service) as journal:
+    with open_journal(service, make=False) as journal:
         status = Status(
             bounds=tuple(mode_bounds(highest, journal.service.changes(1), service.data_dir / STOP_FILE)),
             mailboxes=tuple(journal.mailboxes.all()),
