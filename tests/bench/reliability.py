@@ -293,8 +293,8 @@ class Post:
 
     def answer(self, number: int, chance: random.Random) -> Answered:
         """Write one email, wait for what the customer gets."""
-        # The mailbox is at rest: Dovecot has told of the last email's move, half a second after it, and no rhythm of ours
-        # falls in with its timers.
+        # The mailbox is at rest: Dovecot has told of the last email's move, half a second after it, and no rhythm of
+        # ours falls in with its timers.
         time.sleep(chance.uniform(0.7, 1.2))
         address = f"customer-{number}@client.example"
         entries = list(CONTENT.entries.values())
