@@ -212,17 +212,7 @@ def test_explain_says_why_without_a_mailbox(env: dict[str, str], tmp_path: Path)
 def test_check_finds_config_usable_and_the_help_names_every_command(env: dict[str, str], tmp_path: Path) -> None:
     assert "is usable: 20 FAQ entries" in triage("check", cwd=tmp_path, env=env)
     words = triage("--help", cwd=tmp_path, env=env)
-    for command in (
-        "demo",
-        "run",
-        "explain",
-        "train",
-        "calibrate",
-        "evaluate",
-        "log",
-        "check",
-        "go-live",
-        "stop",
-        "db",
-    ):
+    for (
+        command
+    ) in "demo run explain train calibrate evaluate log check go-live stop db status ledger outbox suppress".split():
         assert re.search(rf"\b{command}\b", words)

@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 suppress = typer.Typer(help="Addresses and domains that never get automatic mail.", no_args_is_help=True)
+outbox = typer.Typer(help="What is owed and waits for a person.", no_args_is_help=True)
 db = typer.Typer(help="The journal's database.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Option("--model", help="its name under models/built; release: the one that is shipped")]
@@ -166,6 +167,53 @@ def remove(whom: Whom) -> None:
     suppress.remove(whom)
 
 
+Row = Annotated[int, typer.Argument(help="its id in `triage outbox list`")]
+
+
+@outbox.command("list")
+def outbox_list(as_json: Json = False) -> None:
+    """What was stopped, waits for approval, or was given up."""
+    from triage.cli import outbox
+
+    outbox.show(as_json=as_json)
+
+
+@outbox.command()
+def approve(row: Row) -> None:
+    """Let a drafted answer go out."""
+    from triage.cli import outbox
+
+    outbox.approve(row)
+
+
+@outbox.command()
+def release(
+    row: Annotated[int | None, typer.Argument(help="its id in `triage outbox list`; none: all")] = None,
+) -> None:
+    """Queue what a stop has frozen again."""
+    from triage.cli import outbox
+
+    outbox.release(row)
+
+
+@outbox.command()
+def requeue(row: Row) -> None:
+    """Try what was given up again."""
+    from triage.cli import outbox
+
+    outbox.requeue(row)
+
+
+@outbox.command("hand-over")
+def outbox_hand_over(
+    row: Row, team: Annotated[str | None, typer.Option(help="none: the default team of policy.toml")] = None
+) -> None:
+    """Give the ticket to a team instead of sending what is owed."""
+    from triage.cli import outbox
+
+    outbox.hand_over(row, team)
+
+
 # --- learning ---------------------------------------------------------------------------------------------------------
 
 
@@ -214,6 +262,7 @@ def upgrade() -> None:
 
 
 app.add_typer(suppress, name="suppress")
+app.add_typer(outbox, name="outbox")
 app.add_typer(db, name="db")
 
 
