@@ -13,6 +13,7 @@ from tests.house import Ground, Killed, dies_before
 from tests.servers.dovecot import DovecotServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.recording_smtp import RecordingSmtp
+from triage.mailroom.imap import ImapMailbox
 from triage.mailroom.smtp import SmtpSender
 from triage.worker import Worker
 
@@ -81,6 +82,15 @@ def test_both_look_at_the_same_emails_and_each_is_taken_in_once(ground: Ground) 
     taken = at_once(first.receive, second.receive)
     assert sum(taken) == EMAILS
     assert ground.states() == {"waiting_for_delivery": EMAILS}
+
+
+def test_an_email_that_another_session_moved_since_we_looked_is_gone_and_no_empty_email(ground: Ground) -> None:
+    inbox = ImapMailbox(ground.dovecot.server(ground.user))
+    inbox.status()
+    first, second, *_ = inbox.uids(1, 1_000)
+    ground.dovecot.command(ground.user, 'CREATE "Elsewhere"', "SELECT INBOX", f'UID MOVE {first} "Elsewhere"')
+    assert [one.uid for one in inbox.fetch([first, second], 1_000)] == [second]
+    inbox.close()
 
 
 def test_deliveries_are_shared_and_none_is_made_twice(ground: Ground) -> None:

@@ -143,5 +143,6 @@ def _explain(counted: Counted, one: Taken, attempts: list[Attempt], killed: Mapp
     else:
         counted.wrong.append(
             f"repeated without a reason: {one.message_id}, attempt {attempt.number} of {attempt.worker} "
-            f"ended as {attempt.verdict}: {attempt.answer}"
+            f"ended as {attempt.verdict}: {attempt.answer}; claimed {attempt.claimed_at:%H:%M:%S.%f}, "
+            f"taken {one.at:%H:%M:%S.%f}, ended {attempt.ended_at}, killed {died}"
         )

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rich.progress import MofNCompleteColumn, Progress, TextColumn
+
 from triage import wiring
-from triage.cli.screen import out
+from triage.cli.screen import err, out
 from triage.content.load import notices
 from triage.core.mail import Conversation, SenderHistory, Severity
 from triage.desk import Considered
@@ -21,8 +23,9 @@ def explain(paths: Sequence[Path], *, as_json: bool) -> None:
     service = read_service_settings()
     desk = wiring.build_desk(wiring.read_config(service), service)
     now = datetime.now(UTC)
-    for path in paths:
-        for name, raw in read_emails(path):
+    emails = (email for path in paths for email in read_emails(path))
+    with Progress(TextColumn("{task.description}"), MofNCompleteColumn(), console=err, transient=True) as progress:
+        for name, raw in progress.track(emails, total=None, description="emails decided"):
             considered = desk.decide(desk.read(raw), Conversation(), SenderHistory(), now, now)
             if as_json:
                 print(json.dumps({"file": name, **explanation(considered)}, ensure_ascii=False))

@@ -72,7 +72,7 @@ class ImapMailbox:
         with self._talk() as client:
             self._open_inbox(client, readonly=True)
             for some in _batches(uids):
-                answer = client.fetch(some, [f"BODY.PEEK[]<0.{limit}>", "INTERNALDATE", "RFC822.SIZE"])
+                answer = _contents(client, some, limit)
                 fetched += [_fetched(uid, answer[uid], limit) for uid in some if b"BODY[]<0>" in answer.get(uid, {})]
         return fetched
 
@@ -259,6 +259,20 @@ def _dial(server: Server) -> IMAPClient:
 def _batches(uids: Sequence[int]) -> Iterator[list[int]]:
     for start in range(0, len(uids), _UIDS_PER_COMMAND):
         yield list(uids[start : start + _UIDS_PER_COMMAND])
+
+
+def _contents(client: IMAPClient, uids: list[int], limit: int) -> dict[int, dict[bytes, Any]]:
+    """What the server answers to FETCH. NIL is no empty email: Dovecot gives it for one that another session has just
+    moved, as RFC 2180 section 4.1 allows; after a NOOP such an email is known to be gone."""
+    items = [f"BODY.PEEK[]<0.{limit}>", "INTERNALDATE", "RFC822.SIZE"]
+    answer: dict[int, dict[bytes, Any]] = client.fetch(uids, items)
+    if without := [uid for uid in uids if answer.get(uid, {}).get(b"BODY[]<0>", b"") is None]:
+        client.noop()
+        again = client.fetch(without, items)
+        if withheld := [uid for uid in without if again.get(uid, {}).get(b"BODY[]<0>", b"") is None]:
+            raise MailError(f"The server names the emails with UID {withheld} and does not give them out.")
+        answer |= {uid: again.get(uid, {}) for uid in without}
+    return answer
 
 
 def _fetched(uid: int, answer: dict[bytes, Any], limit: int) -> Fetched:
