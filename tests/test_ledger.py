@@ -1,7 +1,7 @@
 """Every email is accounted for: the journal's equation, and the inbox of a real Dovecot held against the journal."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.house import MAILBOX, ROOT, Ground
-from tests.servers.dovecot import PASSWORD, DovecotServer
+from tests.servers.dovecot import PASSWORD
 from tests.servers.ground import free_port
-from tests.servers.recording_smtp import RecordingSmtp
 from triage.cli.app import app
 from triage.cli.ledger import problems_of
 from triage.core.policy import Mode
@@ -22,15 +21,6 @@ from triage.ledger import Inbox, compare
 from triage.mailroom.imap import ImapMailbox
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def ground(
-    dovecot: DovecotServer, dovecot_user: str, recording_smtp: RecordingSmtp, tmp_path: Path
-) -> Iterator[Ground]:
-    ground = Ground(dovecot, recording_smtp, f"sqlite:///{tmp_path}/triage.db", tmp_path, dovecot_user)
-    yield ground
-    ground.close()
 
 
 @pytest.fixture

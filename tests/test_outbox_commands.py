@@ -3,25 +3,10 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from tests.house import ROOT, Ground
-from tests.servers.dovecot import DovecotServer
-from tests.servers.recording_smtp import RecordingSmtp
 from tests.test_acceptance import TRIAGE
 from triage.core.policy import Mode
-
-
-@pytest.fixture
-def ground(
-    dovecot: DovecotServer, dovecot_user: str, recording_smtp: RecordingSmtp, tmp_path: Path
-) -> Iterator[Ground]:
-    ground = Ground(dovecot, recording_smtp, f"sqlite:///{tmp_path}/triage.db", tmp_path, dovecot_user)
-    yield ground
-    ground.close()
 
 
 def outbox(ground: Ground, *arguments: str, status: int = 0) -> str:

@@ -1,7 +1,7 @@
 """How the service stands, as ``triage status`` tells it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.house import MAILBOX, ROOT, Ground
-from tests.servers.dovecot import DovecotServer
-from tests.servers.recording_smtp import RecordingSmtp
 from triage.classifier.card import write_card
 from triage.cli.app import app
 from triage.cli.status import lowest, mode_bounds
@@ -19,15 +17,6 @@ from triage.core.policy import Mode
 from triage.journal.service import ModeChange
 
 Words = Callable[..., str]
-
-
-@pytest.fixture
-def ground(
-    dovecot: DovecotServer, dovecot_user: str, recording_smtp: RecordingSmtp, tmp_path: Path
-) -> Iterator[Ground]:
-    ground = Ground(dovecot, recording_smtp, f"sqlite:///{tmp_path}/triage.db", tmp_path, dovecot_user)
-    yield ground
-    ground.close()
 
 
 @pytest.fixture

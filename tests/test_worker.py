@@ -1,16 +1,12 @@
 """The worker on a real Dovecot, a real SMTP server and a real journal."""
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from tests.house import Ground, Killed, customer_email
-from tests.servers.dovecot import DovecotServer
 from tests.servers.ground import free_port
-from tests.servers.recording_smtp import RecordingSmtp
 from triage.core.policy import Limits, Mode
 from triage.mailroom.imap import ImapMailbox
 from triage.mailroom.login import Security, Server
@@ -20,15 +16,6 @@ from triage.schedule import run_once
 
 BILLING = "billing@teams.example"
 SUPPORT = "cloud-support@teams.example"
-
-
-@pytest.fixture
-def ground(
-    dovecot: DovecotServer, dovecot_user: str, recording_smtp: RecordingSmtp, tmp_path: Path
-) -> Iterator[Ground]:
-    ground = Ground(dovecot, recording_smtp, f"sqlite:///{tmp_path}/triage.db", tmp_path, dovecot_user)
-    yield ground
-    ground.close()
 
 
 def test_mail_that_was_there_before_the_first_connection_is_never_answered(ground: Ground) -> None:

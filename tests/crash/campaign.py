@@ -118,7 +118,7 @@ class Nursery:
     def start(self, order: Order, ends_at: float) -> None:
         assert self._process.stdin
         self._process.stdin.write(order.line())
-        self.pid, self.point, self.ends_at = self._number(), order.point, ends_at
+        self.pid, self.point, self.ends_at = int(self._line()), order.point, ends_at
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -126,11 +126,11 @@ class Nursery:
     def ended(self) -> bool:
         return bool(select.select([self._process.stdout], [], [], 0)[0])
 
-    def wait(self) -> int:
-        """How the life ended: an exit status, or minus a signal."""
-        status = self._number()
+    def wait(self) -> tuple[int, datetime]:
+        """How the life ended (an exit status, or minus a signal), and when."""
+        status, at = self._line().split()
         self.pid = 0
-        return status
+        return int(status), datetime.fromtimestamp(float(at), UTC)
 
     def close(self) -> None:
         """The end of its input ends the nursery, and a life that is left."""
@@ -140,12 +140,12 @@ class Nursery:
         self._process.wait(timeout=10)
         self._process.stdout.close()
 
-    def _number(self) -> int:
+    def _line(self) -> bytes:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"The nursery of {self.name} is gone; its words are above.")
-        return int(line)
+        return line
 
 
 def run(size: Size, dovecot: DovecotServer, url: str, folder: Path) -> Outcome:
@@ -266,11 +266,11 @@ class Campaign:
                 self._died(nursery, None)
 
     def _died(self, nursery: Nursery, point: str | None) -> None:
-        status = nursery.wait()
+        status, at = nursery.wait()
         if status != -signal.SIGKILL:
             self.outcome.crashed.append(f"{nursery.life} ended with status {status}: see {self.folder}")
             return
-        self.killed[nursery.life] = datetime.now(UTC)
+        self.killed[nursery.life] = at
         self.outcome.kills += 1
         self.outcome.at_points[point or "random moment"] += 1
 
@@ -307,7 +307,7 @@ class Campaign:
             if nursery.pid:
                 nursery.signal(signal.SIGTERM)
         for nursery in self.nurseries:
-            if nursery.pid and (status := nursery.wait()) != 0:
+            if nursery.pid and (status := nursery.wait()[0]) != 0:
                 self.outcome.crashed.append(f"{nursery.life} left with status {status}: see {self.folder}")
 
     def _messages(self, folder: str) -> int:

@@ -1,7 +1,7 @@
 """One worker's lives: ``python -m tests.crash.life`` forks a process for each, which is the service until it is killed.
 
 A nursery imports everything once, opens nothing, and forks: that spares each life the second that Python's imports
-take. It reads one line of JSON per life (an ``Order``) and prints the process's id, then how it ended.
+take. It reads one line of JSON per life (an ``Order``) and prints the process's id, then how and when it ended.
 """
 
 import json
@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -75,11 +76,11 @@ def main() -> None:
             os._exit(0)
         _say(child)
         _, status = os.waitpid(child, 0)
-        _say(os.waitstatus_to_exitcode(status))
+        _say(os.waitstatus_to_exitcode(status), time.time())
 
 
-def _say(number: int) -> None:
-    sys.stdout.write(f"{number}\n")
+def _say(*numbers: float) -> None:
+    sys.stdout.write(f"{' '.join(map(str, numbers))}\n")
     sys.stdout.flush()
 
 
