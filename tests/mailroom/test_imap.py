@@ -304,8 +304,18 @@ class TestStrangeAnswers:
             assert fetched.complete
 
     def test_an_email_without_content_is_an_empty_one(self) -> None:
-        [fetched] = fetch_from_a_script(b"* 1 FETCH (UID 7 RFC822.SIZE 0 BODY[]<0> NIL)\r\n")
+        empty = b"* 1 FETCH (UID 7 RFC822.SIZE 0 BODY[]<0> NIL)\r\n"
+        [fetched] = fetch_from_a_script(empty, again=empty)
         assert fetched.raw == b""
+
+    def test_an_email_that_turns_out_to_be_gone_is_left_out(self) -> None:
+        nothing = b"* 1 FETCH (UID 7 RFC822.SIZE 0 BODY[]<0> NIL)\r\n"  # as Dovecot says it
+        assert fetch_from_a_script(nothing, again=b"") == []
+
+    def test_an_email_that_is_there_and_not_given_out_is_a_failure_and_no_empty_email(self) -> None:
+        withheld = b"* 1 FETCH (UID 7 RFC822.SIZE 42 BODY[]<0> NIL)\r\n"
+        with pytest.raises(MailError, match="42 bytes of UID 7"):
+            fetch_from_a_script(withheld, again=withheld)
 
     def test_news_about_other_emails_between_the_answers(self) -> None:
         item = b"UID 7 RFC822.SIZE 42 BODY[]<0> {%d}\r\n%s" % (len(EMAIL), EMAIL)
@@ -319,11 +329,16 @@ class TestStrangeAnswers:
         assert "Where do I find it" not in str(failure.value)
 
 
-def fetch_from_a_script(answer: bytes) -> list:
+def fetch_from_a_script(answer: bytes, *, again: bytes | None = None) -> list:
+    """``again``: the answer to a second question, after a NOOP."""
+
     def script(conversation: Conversation) -> None:
         let_in(conversation)
         conversation.answer(b"EXAMINE", b"* 9 EXISTS\r\n")
         conversation.answer(b"UID FETCH", answer)
+        if again is not None:
+            conversation.answer(b"NOOP")
+            conversation.answer(b"UID FETCH", again)
         conversation.wait_for_the_end()
 
     with ScriptedServer(script) as scripted:

@@ -262,16 +262,19 @@ def _batches(uids: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _contents(client: IMAPClient, uids: list[int], limit: int) -> dict[int, dict[bytes, Any]]:
-    """What the server answers to FETCH. NIL is no empty email: Dovecot gives it for one that another session has just
-    moved, as RFC 2180 section 4.1 allows; after a NOOP such an email is known to be gone."""
+    """What the server answers to FETCH. Dovecot gives NIL for an email that another session has just moved, as RFC 2180
+    section 4.1 allows; after a NOOP it is known to be gone, and no empty email."""
     items = [f"BODY.PEEK[]<0.{limit}>", "INTERNALDATE", "RFC822.SIZE"]
     answer: dict[int, dict[bytes, Any]] = client.fetch(uids, items)
-    if without := [uid for uid in uids if answer.get(uid, {}).get(b"BODY[]<0>", b"") is None]:
-        client.noop()
-        again = client.fetch(without, items)
-        if withheld := [uid for uid in without if again.get(uid, {}).get(b"BODY[]<0>", b"") is None]:
-            raise MailError(f"The server names the emails with UID {withheld} and does not give them out.")
-        answer |= {uid: again.get(uid, {}) for uid in without}
+    without = [uid for uid in uids if answer.get(uid, {}).get(b"BODY[]<0>", b"") is None]
+    if not without:
+        return answer
+    client.noop()
+    again: dict[int, dict[bytes, Any]] = client.fetch(without, items)
+    for uid in without:
+        answer[uid] = again.get(uid, {})
+        if answer[uid].get(b"BODY[]<0>", b"") is None and answer[uid].get(b"RFC822.SIZE"):
+            raise MailError(f"The server has {answer[uid][b'RFC822.SIZE']} bytes of UID {uid} and gives none of them.")
     return answer
 
 
